@@ -1,0 +1,14 @@
+//! The wire types of Muisti, a server for stateful agents.
+//!
+//! Everything that goes over the network is a type of this crate: agents and what they are made of, messages,
+//! runs, requests and errors. There is no I/O here, so another Rust service can use it alone.
+
+#![deny(missing_docs)]
+
+mod ids;
+mod patch;
+mod time;
+
+pub use ids::*;
+pub use patch::Patch;
+pub use time::{MessageDate, Timestamp};
