@@ -1,0 +1,14 @@
+DROP TABLE history_leases;
+DROP TABLE messages;
+DROP TABLE steps;
+DROP TABLE runs;
+DROP TABLE agent_environment_variables;
+DROP TABLE tools_agents;
+DROP TABLE tools;
+DROP TABLE blocks_agents;
+DROP TABLE blocks_tags;
+DROP TABLE blocks;
+DROP TABLE agents_tags;
+DROP TABLE agents;
+DROP TABLE users;
+DROP TABLE organizations;
