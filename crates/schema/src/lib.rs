@@ -5,10 +5,19 @@
 
 #![deny(missing_docs)]
 
+#[macro_use]
+mod macros;
+
+mod content;
+mod de;
+mod enums;
 mod ids;
 mod patch;
+mod tagged;
 mod time;
 
+pub use content::*;
+pub use enums::*;
 pub use ids::*;
 pub use patch::Patch;
 pub use time::{MessageDate, Timestamp};
