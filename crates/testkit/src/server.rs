@@ -1,0 +1,169 @@
+//! The built server as a process of its own: started, asked for its health, killed, started again.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::database::TestDatabase;
+use crate::postgres::free_port;
+
+/// Variables of the machine that would give the server other models or another database than the test's.
+const FOREIGN_PREFIXES: [&str; 5] = ["OPENAI_", "OLLAMA_", "LETTA_", "MUISTI_", "ANTHROPIC_"];
+
+/// How long a start may take before it counts as failed; a debug build on a busy machine is slow.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Sets up a [`Server`].
+#[derive(Clone, Debug)]
+pub struct ServerBuilder {
+    binary: PathBuf,
+    data_dir: PathBuf,
+    database_url: Option<String>,
+    variables: Vec<(String, OsString)>,
+    arguments: Vec<String>,
+    port: u16,
+}
+
+/// A running server. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    builder: ServerBuilder,
+    child: Child,
+    /// From the start of the process to the first healthy answer.
+    pub start_time: Duration,
+}
+
+impl ServerBuilder {
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Starts and waits for the first healthy answer.
+    ///
+    /// # Panics
+    /// When the server ends by itself or does not become healthy; the message carries the end of its log.
+    pub fn start(self) -> Server {
+        let log = self.log_path();
+        let open = || File::options().create(true).append(true).open(&log).expect("the log can be written");
+        let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if FOREIGN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
+        if let Some(url) = &self.database_url {
+            command.env("MUISTI_DATABASE_URL", url);
+        }
+        command
+            .args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--data-dir"])
+            .arg(&self.data_dir)
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(open())
+            .stderr(open());
+        let begin = Instant::now();
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        let mut server = Server { builder: self, child, start_time: Duration::ZERO };
+        while !server.is_healthy() {
+            let ended = server.child.try_wait().expect("a child can be asked");
+            assert!(ended.is_none(), "the server ended ({}) instead of starting:\n{}", ended.unwrap(), server.log());
+            assert!(begin.elapsed() < START_LIMIT, "the server is not healthy after a minute:\n{}", server.log());
+            thread::sleep(Duration::from_millis(1));
+        }
+        server.start_time = begin.elapsed();
+        server
+    }
+
+    fn log_path(&self) -> PathBuf {
+        let mut path = self.data_dir.clone().into_os_string();
+        path.push(".log");
+        path.into()
+    }
+}
+
+impl Server {
+    /// The binary on this database, on a free port that a restart keeps.
+    pub fn builder(binary: impl AsRef<Path>, database: &TestDatabase) -> ServerBuilder {
+        ServerBuilder {
+            binary: binary.as_ref().to_owned(),
+            data_dir: database.data_dir().to_owned(),
+            database_url: database.url(),
+            variables: Vec::new(),
+            arguments: Vec::new(),
+            port: free_port(),
+        }
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.builder.port)
+    }
+
+    /// A client with a connection of its own.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url())
+    }
+
+    /// SIGKILL, as a crash would: nothing in the process gets to run any more.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts again on the same port and data; kills it first where it still runs.
+    #[must_use]
+    pub fn restart(mut self) -> Self {
+        self.kill();
+        self.builder.clone().start()
+    }
+
+    /// Resident memory in KiB, where `/proc` tells.
+    pub fn resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
+    /// The last lines the server wrote.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.builder.log_path()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn is_healthy(&self) -> bool {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.builder.port));
+        let ask = || -> io::Result<bool> {
+            let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(b"GET /v1/health/ HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
+            let mut head = [0; 12];
+            stream.read_exact(&mut head)?;
+            Ok(&head == b"HTTP/1.1 200")
+        };
+        ask().unwrap_or(false)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(self.builder.log_path());
+    }
+}
