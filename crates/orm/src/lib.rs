@@ -3,6 +3,32 @@
 //! Diesel is seen here and nowhere above. Queries are free functions, one module a noun, that take a [`Conn`] inside
 //! [`Db::read`] or [`Db::write`] and return the types of [`schema`] or rows made for the managers.
 
+mod connection;
+mod db;
+mod error;
+pub mod json;
+mod migrations;
+pub mod page;
 pub mod tables;
+mod text;
 
+pub use connection::Conn;
+pub use db::{DatabaseUrl, Db, DbConfig};
+pub use error::{Error, Result};
 pub use muisti_schema as schema;
+pub use page::{Order, Page};
+
+// Nothing here names them, but their build scripts bring the bundled C libraries.
+use libsqlite3_sys as _;
+use pq_sys as _;
+
+use schema::{OrganizationId, UserId};
+
+/// On whose behalf something is done: every query is limited to the organization, every write notes the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Actor {
+    /// The tenant.
+    pub organization_id: OrganizationId,
+    /// The user within it.
+    pub user_id: UserId,
+}
