@@ -73,6 +73,8 @@ impl ServerBuilder {
             .args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--data-dir"])
             .arg(&self.data_dir)
             .args(&self.arguments)
+            // Away from the caller's folder, where a .env file may lie.
+            .current_dir(&self.data_dir)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(open())
@@ -101,7 +103,7 @@ impl Server {
     /// The binary on this database, on a free port that a restart keeps.
     pub fn builder(binary: impl AsRef<Path>, database: &TestDatabase) -> ServerBuilder {
         ServerBuilder {
-            binary: binary.as_ref().to_owned(),
+            binary: std::path::absolute(binary).expect("the binary's path"),
             data_dir: database.data_dir().to_owned(),
             database_url: database.url(),
             variables: Vec::new(),
