@@ -57,6 +57,19 @@ impl ServerBuilder {
     /// # Panics
     /// When the server ends by itself or does not become healthy; the message carries the end of its log.
     pub fn start(self) -> Server {
+        let begin = Instant::now();
+        let mut server = Server { child: self.spawn(), builder: self, start_time: Duration::ZERO };
+        while !server.is_healthy() {
+            let ended = server.child.try_wait().expect("a child can be asked");
+            assert!(ended.is_none(), "the server ended ({}) instead of starting:\n{}", ended.unwrap(), server.log());
+            assert!(begin.elapsed() < START_LIMIT, "the server is not healthy after a minute:\n{}", server.log());
+            thread::sleep(Duration::from_millis(1));
+        }
+        server.start_time = begin.elapsed();
+        server
+    }
+
+    fn spawn(&self) -> Child {
         let log = self.log_path();
         let open = || File::options().create(true).append(true).open(&log).expect("the log can be written");
         let mut command = Command::new(&self.binary);
@@ -79,17 +92,7 @@ impl ServerBuilder {
             .stdin(Stdio::null())
             .stdout(open())
             .stderr(open());
-        let begin = Instant::now();
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
-        let mut server = Server { builder: self, child, start_time: Duration::ZERO };
-        while !server.is_healthy() {
-            let ended = server.child.try_wait().expect("a child can be asked");
-            assert!(ended.is_none(), "the server ended ({}) instead of starting:\n{}", ended.unwrap(), server.log());
-            assert!(begin.elapsed() < START_LIMIT, "the server is not healthy after a minute:\n{}", server.log());
-            thread::sleep(Duration::from_millis(1));
-        }
-        server.start_time = begin.elapsed();
-        server
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()))
     }
 
     fn log_path(&self) -> PathBuf {
@@ -133,6 +136,14 @@ impl Server {
     pub fn restart(mut self) -> Self {
         self.kill();
         self.builder.clone().start()
+    }
+
+    /// Kills it, starts it again and kills it so long into the start: a crash while it recovers from a crash.
+    pub fn crash_while_starting(&mut self, after: Duration) {
+        self.kill();
+        self.child = self.builder.spawn();
+        thread::sleep(after);
+        self.kill();
     }
 
     /// Resident memory in KiB, where `/proc` tells.
