@@ -1,1 +1,5 @@
-fn main(){}
+//! The `muisti` program.
+
+fn main() -> std::process::ExitCode {
+    muisti_api::cli::main()
+}

@@ -1,0 +1,243 @@
+//! From errors to answers: one status and one body for each.
+
+mod llm;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::managers::{Error, FieldError};
+
+/// Everything that a handler or an extractor can fail with.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// An error of the domain.
+    Manager(Error),
+    /// A request that does not fit its schema. 422.
+    Invalid(Validation),
+    /// A body over the limit, in bytes. 413.
+    TooLarge { limit: usize },
+    /// Any other answer that is only a status and a sentence.
+    Detail(StatusCode, String),
+}
+
+/// The answer of a handler.
+pub(crate) type Answer<T> = Result<actix_web::web::Json<T>, ApiError>;
+
+impl ApiError {
+    /// A request that makes no sense, with the reason.
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::Detail(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    /// A path that is no route, or leads to nothing.
+    pub(crate) fn not_found() -> Self {
+        Self::Detail(StatusCode::NOT_FOUND, "Not Found".to_owned())
+    }
+
+    /// A fault of ours; what happened is in the log only.
+    pub(crate) fn unknown() -> Self {
+        Self::Detail(StatusCode::INTERNAL_SERVER_ERROR, "An unknown error occurred".to_owned())
+    }
+}
+
+/// One or more faults of a request, and examples of the ids it should have carried.
+#[derive(Debug)]
+pub(crate) struct Validation {
+    pub(crate) errors: Vec<Record>,
+    pub(crate) examples: Vec<String>,
+}
+
+/// One fault of a request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Record {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    /// `path`, `query`, `header` or `body`, then the names and indexes that lead to the value.
+    pub(crate) loc: Vec<Value>,
+    pub(crate) msg: String,
+    pub(crate) input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ctx: Option<Value>,
+}
+
+impl Record {
+    pub(crate) fn new<'a>(kind: &'static str, loc: impl IntoIterator<Item = &'a str>) -> Self {
+        let loc = loc.into_iter().map(Value::from).collect();
+        Self { kind, loc, msg: String::new(), input: Value::Null, ctx: None }
+    }
+
+    /// A value that has the right type and breaks a rule.
+    pub(crate) fn value<'a>(loc: impl IntoIterator<Item = &'a str>, message: &str) -> Self {
+        Self { msg: format!("Value error, {message}"), ..Self::new("value_error", loc) }
+    }
+
+    /// Shows the value that was wrong, when it is short: a body may be long, and may hold secrets.
+    pub(crate) fn set_input(&mut self, input: Value) {
+        self.input = match input {
+            Value::String(text) if text.chars().count() > 80 => {
+                format!("{}…", text.chars().take(80).collect::<String>()).into()
+            }
+            Value::Array(_) => "a list".into(),
+            Value::Object(_) => "an object".into(),
+            short => short,
+        };
+    }
+}
+
+impl From<Record> for ApiError {
+    fn from(record: Record) -> Self {
+        Self::Invalid(Validation { errors: vec![record], examples: Vec::new() })
+    }
+}
+
+impl From<Validation> for ApiError {
+    fn from(validation: Validation) -> Self {
+        Self::Invalid(validation)
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::Manager(error)
+    }
+}
+
+/// `Input should be 'a', 'b' or 'c'`.
+pub(crate) fn one_of(values: &[&str]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => format!("Input should be {last}"),
+        Some((last, rest)) => format!("Input should be {} or {last}", rest.join(", ")),
+        None => "Input should be absent".to_owned(),
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Manager(error) => error.fmt(f),
+            Self::Invalid(_) => f.write_str("The request is not valid."),
+            Self::TooLarge { limit } => write!(
+                f,
+                "The request body is larger than the limit of {limit} bytes. Send less, or raise the limit with \
+                 --body-limit (MUISTI_BODY_LIMIT)."
+            ),
+            Self::Detail(_, text) => f.write_str(text),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Manager(error) => manager_status(error),
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Detail(status, _) => *status,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::Manager(error) => manager_response(error, response),
+            Self::Invalid(validation) => invalid(&validation.errors, &validation.examples, response),
+            Self::TooLarge { .. } | Self::Detail(..) => response.json(json!({ "detail": self.to_string() })),
+        }
+    }
+}
+
+/// The status of an error of the domain.
+fn manager_status(error: &Error) -> StatusCode {
+    match error {
+        Error::InvalidArgument(_) | Error::BadRequest(_) | Error::ContextWindowExceeded(_) => StatusCode::BAD_REQUEST,
+        Error::NotFound(_) | Error::HandleNotFound(_) => StatusCode::NOT_FOUND,
+        Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,
+        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Llm(error) => llm::status(error),
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The answer for an error of the domain.
+///
+/// Official clients repeat 408, 409, 429 and 5xx by themselves, so an answer says when that would be in vain or do
+/// harm, and how long to wait when it would help.
+fn manager_response(error: &Error, mut response: HttpResponseBuilder) -> HttpResponse {
+    match error {
+        Error::Busy(run) => {
+            response.insert_header((header::RETRY_AFTER, "1"));
+            let detail = error.to_string();
+            match run {
+                Some(run) => response.json(json!({ "detail": detail, "run_id": run.to_string() })),
+                None => response.json(json!({ "detail": detail })),
+            }
+        }
+        Error::PendingApproval(message) => {
+            do_not_retry(&mut response);
+            response.json(json!({ "detail": {
+                "code": "PENDING_APPROVAL",
+                "message": error.to_string(),
+                "pending_request_id": message.map(|id| id.to_string()),
+            } }))
+        }
+        Error::Conflict(_) | Error::Unique(_) => {
+            do_not_retry(&mut response);
+            response.json(json!({ "detail": error.to_string() }))
+        }
+        Error::Unprocessable(errors) => match errors.as_slice() {
+            // A rule about the request as a whole is a plain sentence.
+            [FieldError { location, message, .. }] if location.is_empty() => response.json(json!({ "detail": message })),
+            errors => invalid(&errors.iter().map(Record::from).collect::<Vec<_>>(), &[], response),
+        },
+        Error::Llm(error) => {
+            // The model was asked, and asked again where that helps, before this error came here.
+            do_not_retry(&mut response);
+            response.json(llm::envelope(error))
+        }
+        Error::Unavailable(_) => {
+            response.insert_header((header::RETRY_AFTER, "1"));
+            response.json(json!({ "detail": error.to_string() }))
+        }
+        Error::Internal(text) => {
+            tracing::error!(error = %text, "internal error");
+            do_not_retry(&mut response);
+            response.json(json!({ "detail": "An unknown error occurred" }))
+        }
+        _ => response.json(json!({ "detail": error.to_string() })),
+    }
+}
+
+fn do_not_retry(response: &mut HttpResponseBuilder) {
+    response.insert_header(("x-should-retry", "false"));
+}
+
+impl From<&FieldError> for Record {
+    fn from(error: &FieldError) -> Self {
+        let mut record = Self::new(error.kind, error.location.iter().map(String::as_str));
+        record.msg = match error.kind {
+            "value_error" => format!("Value error, {}", error.message),
+            _ => error.message.clone(),
+        };
+        record
+    }
+}
+
+/// The 422 body: `detail` is a string for the clients that show it, `errors` the same as data.
+fn invalid(errors: &[Record], examples: &[String], mut response: HttpResponseBuilder) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        trace_id: &'a str,
+        detail: String,
+        errors: &'a [Record],
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        examples: &'a [String],
+    }
+    let detail = serde_json::to_string(errors).unwrap_or_default();
+    response.json(Body { trace_id: "", detail, errors, examples })
+}

@@ -1,0 +1,16 @@
+//! Extractors: from the parts of a request to typed values, with the API's own validation errors.
+
+mod actor;
+mod body;
+mod client;
+mod page;
+mod path;
+mod query;
+mod values;
+
+pub(crate) use actor::RequestActor;
+pub(crate) use body::JsonBody;
+pub(crate) use client::ClientGeneration;
+pub(crate) use page::{PageQuery, Paging};
+pub(crate) use path::{PathId, PathText};
+pub(crate) use query::Query;

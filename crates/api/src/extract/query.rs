@@ -1,0 +1,118 @@
+//! Query strings: repeated keys are lists, the last of a repeated scalar wins, empty values count as absent.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use serde::de::DeserializeOwned;
+
+use super::values;
+use crate::error::{ApiError, Record, Validation};
+
+/// The query string as a typed struct whose fields are `Option`s, `Vec`s or have a default.
+#[derive(Debug, Clone)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request.query_string()).map(Self))
+    }
+}
+
+/// Reads a query string into `T`.
+pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        if value.is_empty() {
+            continue;
+        }
+        if value.contains('\0') {
+            let text = "The text contains a NUL character, which cannot be stored or searched for.";
+            return Err(Record::value(["query", &key], text).into());
+        }
+        // Some clients mark arrays with brackets: `tags[]=a&tags[]=b`.
+        let key = key.strip_suffix("[]").unwrap_or(&key);
+        match fields.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value.into_owned()),
+            None => fields.push((key.to_owned(), vec![value.into_owned()])),
+        }
+    }
+    values::from_fields(&fields).map_err(|error| {
+        let mut record = Record::new(error.kind, ["query"]);
+        record.loc.extend(error.field.clone().map(Into::into));
+        let given = error.field.and_then(|field| fields.iter().find(|(key, _)| *key == field));
+        record.input = given.and_then(|(_, values)| values.last().cloned()).into();
+        record.msg = error.message;
+        Validation { errors: vec![record], examples: Vec::new() }.into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Asc,
+        Desc,
+    }
+
+    #[derive(Debug, PartialEq, Default, Deserialize)]
+    #[serde(default)]
+    struct Filter {
+        name: Option<String>,
+        tags: Vec<String>,
+        keys: Option<Vec<String>>,
+        match_all: bool,
+        limit: Option<i64>,
+        order: Option<Order>,
+    }
+
+    fn message(query: &str) -> String {
+        let ApiError::Invalid(invalid) = parse::<Filter>(query).unwrap_err() else { panic!("{query}") };
+        let record = &invalid.errors[0];
+        format!("{} {} {}: {}", record.kind, serde_json::json!(record.loc), record.input, record.msg)
+    }
+
+    #[test]
+    fn repeated_keys_are_lists_and_the_last_scalar_wins() {
+        let filter: Filter = parse("tags=a&tags=b%20c&name=x&name=y&keys%5B%5D=k&unknown=1").unwrap();
+        assert_eq!(filter.tags, ["a", "b c"]);
+        assert_eq!(filter.keys.unwrap(), ["k"]);
+        assert_eq!(filter.name.unwrap(), "y");
+    }
+
+    #[test]
+    fn empty_values_are_absent() {
+        let filter: Filter = parse("tags=&name=&limit=&order=&match_all=").unwrap();
+        assert_eq!(filter, Filter::default());
+    }
+
+    #[test]
+    fn booleans_have_many_spellings() {
+        for yes in ["true", "True", "1", "yes", "on", "t", "Y"] {
+            assert!(parse::<Filter>(&format!("match_all={yes}")).unwrap().match_all, "{yes}");
+        }
+        for no in ["false", "FALSE", "0", "no", "off", "f", "n"] {
+            assert!(!parse::<Filter>(&format!("match_all={no}")).unwrap().match_all, "{no}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_parameter_and_say_what_is_right() {
+        insta::assert_snapshot!(
+            ["match_all=maybe", "limit=ten", "order=up", "name=%00"].map(message).join("\n"),
+            @r#"
+        bool_parsing ["query","match_all"] "maybe": Input should be a valid boolean, such as 'true' or 'false'
+        int_parsing ["query","limit"] "ten": Input should be a valid integer
+        enum ["query","order"] "up": Input should be 'asc' or 'desc'
+        value_error ["query","name"] null: Value error, The text contains a NUL character, which cannot be stored or searched for.
+        "#
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Starting and stopping the server.
+
+use std::{
+    net::{TcpListener, ToSocketAddrs},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use uuid::Uuid;
+
+use crate::{
+    app::{Application, Origins, Password, REFERENCE_VERSION, Settings},
+    cli::{DataDirLock, DatabaseArgs, ServerArgs, print, variable},
+    managers::{
+        Services,
+        llm::LlmSettings,
+        orm::{DatabaseUrl, Db, DbConfig},
+    },
+};
+
+/// Serves until a signal says to stop.
+pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
+    let listener = listen(&args.host, args.port)?;
+    let address = listener.local_addr()?;
+    let (settings, made_up) = settings(&args)?;
+    let opened = open(&args.database, args.dev).await?;
+    let grace = Duration::from_secs(args.shutdown_grace);
+    let guarded = settings.password.is_some();
+    let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, grace)?;
+    let handle = server.handle();
+
+    tracing::info!("Muisti {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    tracing::info!("Database: {}", opened.services.db().url());
+    tracing::info!("Documentation and try-out: http://{address}/docs");
+    if let Some(password) = made_up {
+        print(&format!("The password of this server: {password}"))?;
+    } else if !guarded && !args.is_loopback() {
+        tracing::warn!(
+            "There is no password: everyone who can reach {address} can read and change everything. Set \
+             MUISTI_PASSWORD."
+        );
+    }
+    let services = opened.services.clone();
+    tokio::spawn(async move { tell_models(&services).await });
+
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        result = server => return result.context("The server stopped"),
+        () = signals.next() => {}
+    }
+    tracing::info!("Stopping: no new requests, and up to {} s for what is being answered.", grace.as_secs());
+    opened.services.drain();
+    let stop = async {
+        let _ = tokio::time::timeout(grace, opened.services.idle()).await;
+        handle.stop(true).await;
+    };
+    tokio::select! {
+        () = stop => tracing::info!("Stopped."),
+        () = signals.next() => tracing::warn!("Stopped at once; what was being done is settled at the next start."),
+    }
+    Ok(())
+}
+
+/// Applies the missing migrations.
+pub(crate) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
+    let url = database_url(&args)?;
+    let _lock = lock(&args.data_dir, &url)?;
+    let db = Db::open(&DbConfig::new(url)).await?;
+    let applied = db.migrate().await?;
+    if applied.is_empty() {
+        return print(&format!("The database {} is up to date.", db.url()));
+    }
+    applied.iter().try_for_each(|name| print(&format!("applied {name}")))
+}
+
+/// What is open while the server runs.
+struct Opened {
+    services: Services,
+    _lock: Option<DataDirLock>,
+}
+
+async fn open(args: &DatabaseArgs, dev: bool) -> anyhow::Result<Opened> {
+    let url = database_url(args)?;
+    let lock = lock(&args.data_dir, &url)?;
+    let db = Db::open(&DbConfig::new(url)).await?;
+    for name in db.migrate().await? {
+        tracing::info!("The database was migrated: {name}");
+    }
+    let services = Services::start(db, domain_settings(args)?, llm_settings(dev)?).await?;
+    Ok(Opened { services, _lock: lock })
+}
+
+/// What the environment says about the domain.
+fn domain_settings(args: &DatabaseArgs) -> anyhow::Result<crate::managers::Settings> {
+    let settings = crate::managers::Settings::from_variables(variable)?;
+    Ok(crate::managers::Settings { data_dir: Some(args.data_dir.clone()), ..settings })
+}
+
+/// What the environment says about model providers.
+pub(crate) fn llm_settings(dev: bool) -> anyhow::Result<LlmSettings> {
+    Ok(LlmSettings { test_model: dev, ..LlmSettings::from_env(variable)? })
+}
+
+/// The database that the arguments mean.
+pub(crate) fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
+    Ok(match args.url() {
+        Some(url) => url.parse()?,
+        None => DatabaseUrl::Sqlite(args.data_dir.join("muisti.db")),
+    })
+}
+
+/// An SQLite database belongs to one server; a PostgreSQL one can be shared.
+fn lock(data_dir: &Path, url: &DatabaseUrl) -> anyhow::Result<Option<DataDirLock>> {
+    match url {
+        DatabaseUrl::Sqlite(path) => DataDirLock::take(path.parent().unwrap_or(data_dir)).map(Some),
+        DatabaseUrl::Postgres(_) => Ok(None),
+    }
+}
+
+fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
+    let address = (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("The host '{host}' is not an address or name of this machine"))?
+        .next()
+        .with_context(|| format!("The host '{host}' has no address"))?;
+    match TcpListener::bind(address) {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "The port {port} is in use, perhaps by another muisti. Stop that program, or take another port with \
+             --port (MUISTI_PORT)."
+        ),
+        Err(error) => Err(error).with_context(|| format!("Cannot listen on {address}")),
+    }
+}
+
+/// The settings of the HTTP face, and the password if one had to be made up.
+fn settings(args: &ServerArgs) -> anyhow::Result<(Settings, Option<String>)> {
+    let secure = args.secure || variable("LETTA_SERVER_SECURE").is_some_and(|value| value == "true");
+    let given = args.password.clone().filter(|password| !password.is_empty());
+    let given = given.or_else(|| variable("LETTA_SERVER_PASSWORD"));
+    let made_up = (given.is_none() && secure).then(|| Uuid::new_v4().simple().to_string());
+    let password = given.or_else(|| made_up.clone()).map(Password::new);
+    let settings = Settings {
+        version: variable("LETTA_VERSION").unwrap_or_else(|| REFERENCE_VERSION.to_owned()),
+        guard_host: password.is_none() && args.is_loopback(),
+        password,
+        origins: origins(args)?,
+        allowed_hosts: args.allowed_hosts.clone(),
+        body_limit: args.body_limit,
+        keepalive: keepalive(args)?,
+    };
+    Ok((settings, made_up))
+}
+
+fn origins(args: &ServerArgs) -> anyhow::Result<Origins> {
+    let mut more = args.cors_origins.clone();
+    if let Some(list) = variable("ACCEPTABLE_ORIGINS") {
+        more.extend(list.split(',').map(|origin| origin.trim().to_owned()));
+    }
+    let Some(instead) = variable("LETTA_CORS_ORIGINS") else { return Ok(Origins::new(&more, None)) };
+    let mut instead: Vec<String> = serde_json::from_str(&instead)
+        .context("LETTA_CORS_ORIGINS must be a JSON list of origins, such as [\"http://localhost:3000\"]")?;
+    instead.append(&mut more);
+    Ok(Origins::new(&[], Some(&instead)))
+}
+
+fn keepalive(args: &ServerArgs) -> anyhow::Result<Option<Duration>> {
+    if variable("LETTA_ENABLE_KEEPALIVE").is_some_and(|value| value.eq_ignore_ascii_case("false")) {
+        return Ok(None);
+    }
+    let seconds = match (args.keepalive_interval, variable("LETTA_KEEPALIVE_INTERVAL")) {
+        (Some(seconds), _) => seconds,
+        (None, Some(value)) => value
+            .parse()
+            .with_context(|| format!("LETTA_KEEPALIVE_INTERVAL is '{value}', but it must be a number of seconds"))?,
+        (None, None) => 20.0,
+    };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(Duration::ZERO) => Ok(None),
+        Ok(interval) => Ok(Some(interval)),
+        Err(_) => bail!("The keepalive interval is {seconds}, but it must be a number of seconds that is not negative."),
+    }
+}
+
+/// The signals that mean: stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn tell_models(_services: &Services) {}

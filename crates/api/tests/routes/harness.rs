@@ -1,0 +1,123 @@
+//! A server of its own for each test, on each kind of database.
+
+use std::io::{Read, Write};
+
+use muisti_testkit::{Client, Response, ScriptedModel, Server, ServerBuilder, TestDatabase};
+use serde_json::{Value, json};
+
+/// A running server and the model behind it.
+pub(crate) struct App {
+    pub(crate) client: Client,
+    pub(crate) model: ScriptedModel,
+    pub(crate) server: Server,
+    _database: TestDatabase,
+}
+
+/// The handle of the scripted model.
+pub(crate) const MODEL: &str = "openai/scripted";
+
+impl App {
+    /// A server that `configure` has set up, on this database.
+    pub(crate) fn start(database: TestDatabase, configure: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let model = ScriptedModel::builder().models(&["scripted"]).start();
+        let builder = Server::builder(env!("CARGO_BIN_EXE_muisti"), &database)
+            .env("OPENAI_API_BASE", model.base_url())
+            .env("MUISTI_DISCOVER_LOCAL", "false");
+        let server = configure(builder).start();
+        let client = Client::new(&server.url()).with_header("x-stainless-package-version", "1.12.1");
+        Self { client, model, server, _database: database }
+    }
+
+    /// The same server as another client sees it.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.server.url())
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Response {
+        self.client.get(path).await.unwrap()
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> Response {
+        self.client.post(path, &body).await.unwrap()
+    }
+
+    pub(crate) async fn patch(&mut self, path: &str, body: Value) -> Response {
+        self.client.patch(path, &body).await.unwrap()
+    }
+
+    pub(crate) async fn delete(&mut self, path: &str) -> Response {
+        self.client.delete(path).await.unwrap()
+    }
+
+    /// Sends these bytes over a connection of their own, and gives all that comes back.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let address = self.server.url().replace("http://", "");
+        let request = request.to_owned();
+        let exchange = move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        tokio::task::spawn_blocking(exchange).await.unwrap()
+    }
+
+    /// The JSON of a GET that succeeds.
+    #[track_caller]
+    pub(crate) fn list(&mut self, path: &str) -> impl Future<Output = Value> {
+        let request = self.get(path);
+        async move { request.await.expect_json() }
+    }
+
+    /// Creates an agent with these fields over the usual ones, and gives its state.
+    pub(crate) async fn agent(&mut self, fields: Value) -> Value {
+        let mut body = json!({ "model": MODEL });
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.post("/v1/agents/", body).await.expect_json()
+    }
+
+    /// Creates a block and gives it.
+    pub(crate) async fn block(&mut self, label: &str, value: &str) -> Value {
+        self.post("/v1/blocks/", json!({ "label": label, "value": value })).await.expect_json()
+    }
+}
+
+/// Runs a test on each kind of database.
+pub(crate) async fn on_each_database(test: impl AsyncFn(&mut App)) {
+    for database in TestDatabase::each() {
+        let backend = database.backend();
+        println!("on {backend:?}");
+        test(&mut App::start(database, |server| server)).await;
+    }
+}
+
+/// Runs a test of what does not depend on the database, on SQLite.
+pub(crate) async fn on_sqlite(
+    configure: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    test: impl AsyncFnOnce(&mut App),
+) {
+    test(&mut App::start(muisti_testkit::Backend::Sqlite.fresh(), configure)).await;
+}
+
+/// The values at this key of each item of a list.
+pub(crate) fn each(list: &Value, key: &str) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+}
+
+/// The `id` of a resource.
+pub(crate) fn id(resource: &Value) -> &str {
+    resource["id"].as_str().unwrap()
+}
+
+/// Asserts the status and a fragment of the `detail` of an error.
+#[track_caller]
+pub(crate) fn assert_error(response: &Response, status: u16, fragment: &str) {
+    let detail = response.json()["detail"].to_string();
+    assert!(
+        response.status == status && detail.contains(fragment),
+        "expected {status} with '{fragment}', got {}: {}",
+        response.status,
+        response.text()
+    );
+}
