@@ -1,0 +1,85 @@
+//! Conversations: histories of an agent beside its default one.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{AgentId, BlockId, ConversationId, MessageId, ModelSettings, Patch, Timestamp, UserId};
+
+/// A conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// The id.
+    pub id: ConversationId,
+    /// The agent.
+    pub agent_id: AgentId,
+    /// What it is about.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// The messages that the model sees, in order.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub in_context_message_ids: Vec<MessageId>,
+    /// The blocks that stand in place of the agent's.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub isolated_block_ids: Vec<BlockId>,
+    /// The handle of its own model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The settings of its own model.
+    #[serde(default)]
+    #[schema(inline)]
+    pub model_settings: Option<ModelSettings>,
+    /// When the last message was sent.
+    #[serde(default)]
+    pub last_message_at: Option<Timestamp>,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by_id: Option<UserId>,
+    /// Who last changed it.
+    #[serde(default)]
+    pub last_updated_by_id: Option<UserId>,
+}
+
+/// A new conversation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct CreateConversation {
+    /// What it is about.
+    pub summary: Option<String>,
+    /// Labels of the agent's blocks of which the conversation gets copies of its own.
+    pub isolated_block_labels: Option<Vec<String>>,
+    /// The handle of its own model.
+    pub model: Option<String>,
+    /// The settings of its own model.
+    #[schema(inline)]
+    pub model_settings: Option<ModelSettings>,
+}
+
+/// A change of a conversation. Null means no change.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct UpdateConversation {
+    /// What it is about.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<String>)]
+    pub summary: Patch<String>,
+    /// The handle of its own model.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<String>)]
+    pub model: Patch<String>,
+    /// The settings of its own model.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<ModelSettings>, inline)]
+    pub model_settings: Patch<ModelSettings>,
+    /// When the last message was sent.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<Timestamp>)]
+    pub last_message_at: Patch<Timestamp>,
+}
