@@ -1,9 +1,7 @@
 //! How single fields are read where the type alone does not say it: strict in requests, lenient in what is stored.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Patch, WireEnum};
 
@@ -43,6 +41,15 @@ where
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
+/// A field of something stored: what cannot be read is the default.
+pub(crate) fn lenient_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    Ok(lenient_option(deserializer)?.unwrap_or_default())
+}
+
 /// An optional list of something stored: items that cannot be read are left out.
 pub(crate) fn lenient_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
@@ -55,50 +62,60 @@ where
 
 /// A configuration that is lenient when stored and strict when sent.
 pub(crate) trait Configuration: DeserializeOwned {
-    /// Its fields that hold an enum, with the check of their text.
-    const ENUMS: &'static [(&'static str, fn(&str) -> Result<(), crate::UnknownValue>)];
+    /// Its fields that are read leniently, each with the check that a request must pass.
+    const CHECKS: &'static [(&'static str, Check)];
+
+    /// Fills what may be missing in a request and follows from what is there.
+    fn complete(_config: &mut Map<String, Value>) {}
 }
 
-/// Whether `text` is a value of the enum.
-pub(crate) fn is_known<T: WireEnum>(text: &str) -> Result<(), crate::UnknownValue> {
-    text.parse::<T>().map(drop)
+/// A check of a value that is not null.
+pub(crate) type Check = fn(&Value) -> Result<(), serde_json::Error>;
+
+/// Checks that a value is one of the enum's.
+pub(crate) fn is_known<T: WireEnum>(value: &Value) -> Result<(), serde_json::Error> {
+    known::<_, T>(value).map(drop)
+}
+
+/// Checks that a value can be read as `T`.
+pub(crate) fn is_readable<T: DeserializeOwned>(value: &Value) -> Result<(), serde_json::Error> {
+    T::deserialize(value).map(drop)
 }
 
 /// Reads a configuration from a request: no field may hold a value that we do not know.
-fn strict<T: Configuration, E: de::Error>(value: Value) -> Result<T, E> {
-    for (field, check) in T::ENUMS {
-        match value.get(field) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) => check(text).map_err(E::custom)?,
-            Some(other) => return Err(E::custom(format_args!("{field} must be a string, but is {}", Shown(other)))),
+pub(crate) fn strict<T: Configuration>(mut config: Map<String, Value>) -> Result<T, serde_json::Error> {
+    for (field, check) in T::CHECKS {
+        if let Some(value) = config.get(*field).filter(|value| !value.is_null()) {
+            check(value).map_err(|error| de::Error::custom(format_args!("{field}: {error}")))?;
         }
     }
-    serde_json::from_value(value).map_err(E::custom)
+    T::complete(&mut config);
+    serde_json::from_value(Value::Object(config))
 }
 
 /// A configuration in a request that may be null.
 pub(crate) fn strict_option<'de, D: Deserializer<'de>, T: Configuration>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    Option::<Value>::deserialize(deserializer)?.map(strict).transpose()
+    Option::<Map<String, Value>>::deserialize(deserializer)?
+        .map(|config| strict(config).map_err(de::Error::custom))
+        .transpose()
 }
 
 /// A configuration in an update request.
-pub(crate) fn strict_patch<'de, D: Deserializer<'de>, T: Configuration>(
-    deserializer: D,
-) -> Result<Patch<T>, D::Error> {
+pub(crate) fn strict_patch<'de, D: Deserializer<'de>, T: Configuration>(deserializer: D) -> Result<Patch<T>, D::Error> {
     Ok(strict_option(deserializer)?.map_or(Patch::Null, Patch::Value))
 }
 
-/// A JSON value in an error message, cut to a bearable length.
-struct Shown<'a>(&'a Value);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        match text.char_indices().nth(80) {
-            Some((end, _)) => write!(f, "{}…", text.get(..end).unwrap_or_default()),
-            None => f.write_str(&text),
-        }
+/// `number`, if it is from 1 to `maximum`; otherwise an error that says what it is.
+pub(crate) fn within<E: de::Error>(number: i64, what: &str, maximum: i64) -> Result<i64, E> {
+    if (1..=maximum).contains(&number) {
+        return Ok(number);
     }
+    Err(E::custom(format_args!("{what} must be from 1 to {maximum}, but is {number}")))
+}
+
+/// The number of results of a search.
+pub(crate) fn up_to_100<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    within(i64::deserialize(deserializer)?, "limit", 100)
 }

@@ -341,6 +341,18 @@ wire_enum! {
     }
 }
 
+impl Default for CompactionMode {
+    fn default() -> Self {
+        Self::SlidingWindow
+    }
+}
+
+impl Default for AgentType {
+    fn default() -> Self {
+        Self::LettaV1Agent
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! The macros behind the wire types: string enums, constant tags and tagged unions.
+//! The macros behind the wire types: string enums and tagged unions.
 
 /// Declares string enums.
 ///
@@ -116,50 +116,6 @@ macro_rules! wire_enum {
     };
 }
 
-/// Declares types with a single value: the tag fields by which a union tells its members apart.
-///
-/// Such a field is declared `#[serde(default)]`: it may be missing from the JSON, but must not differ.
-macro_rules! tags {
-    ($($name:ident = $text:literal;)*) => {$(
-        #[doc = concat!("The constant `", $text, "`.")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        pub struct $name;
-
-        impl $name {
-            /// The constant as text.
-            pub const TEXT: &'static str = $text;
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str($text)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                if text == $text {
-                    return Ok(Self);
-                }
-                Err(serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &concat!("'", $text, "'")))
-            }
-        }
-
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                utoipa::openapi::ObjectBuilder::new()
-                    .schema_type(utoipa::openapi::schema::Type::String)
-                    .enum_values(Some([$text]))
-                    .default(Some($text.into()))
-                    .into()
-            }
-        }
-
-        impl utoipa::ToSchema for $name {}
-    )*};
-}
-
 /// Declares an enum of structs that carry their own constant tag, told apart by the tag named `by`.
 macro_rules! tagged_union {
     ($(#[$doc:meta])* enum $name:ident ($component:literal, by $tag:literal) {
@@ -211,5 +167,32 @@ macro_rules! tagged_union {
                 )+
             }
         }
+    };
+}
+
+/// Declares the struct of an update request: every field is a [`Patch`](crate::Patch) of the given type.
+///
+/// Unknown fields are ignored, or refused after `strict`.
+macro_rules! update {
+    ($(#[$doc:meta])* strict $name:ident { $($fields:tt)* }) => {
+        update! { @struct $(#[$doc])* #[serde(deny_unknown_fields)] $name { $($fields)* } }
+    };
+    (@struct $(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $ty:ty $([$($serde:tt)*])?,)*
+    }) => {
+        #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        $(#[$meta])*
+        #[serde(default)]
+        pub struct $name {
+            $(
+                $(#[$field_meta])*
+                #[serde(skip_serializing_if = "crate::Patch::is_absent" $(, $($serde)*)?)]
+                #[schema(value_type = Option<$ty>)]
+                pub $field: crate::Patch<$ty>,
+            )*
+        }
+    };
+    ($(#[$meta:meta])* $name:ident { $($fields:tt)* }) => {
+        update! { @struct $(#[$meta])* $name { $($fields)* } }
     };
 }
