@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::{PartialSchema, ToSchema, openapi};
 
 use crate::{
-    AgentId, InputMessage, InvalidId, MessageContent, MessageType, RunId,
+    AgentId, CompactionSettingsInput, InputMessage, InvalidId, MessageContent, MessageType, RunId,
     tagged::{Components, merged},
 };
 
@@ -431,15 +431,6 @@ pub struct CancelAgentRunRequest {
     pub run_ids: Option<Vec<RunId>>,
 }
 
-/// How to clear an agent's context.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub struct ResetMessagesRequest {
-    /// Whether to start again with the first messages of the agent's type.
-    #[serde(default)]
-    #[schema(required = false, default = false)]
-    pub add_default_initial_messages: bool,
-}
-
 /// Where to go on reading a background run's stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -490,6 +481,35 @@ pub struct GenerateRequest {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub response_schema: Option<Map<String, Value>>,
+}
+
+/// How to clear an agent's context.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ResetMessagesRequest {
+    /// Whether to start again with the first messages of the agent's type.
+    #[serde(default)]
+    #[schema(required = false, default = false)]
+    pub add_default_initial_messages: bool,
+}
+
+/// How to shorten an agent's default history.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = letta__server__rest_api__routers__v1__agents__CompactionRequest)]
+#[serde(default)]
+pub struct CompactionRequest {
+    /// What differs from the agent's own settings, this time only.
+    pub compaction_settings: Option<CompactionSettingsInput>,
+}
+
+/// How to shorten a conversation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = letta__server__rest_api__routers__v1__conversations__CompactionRequest)]
+#[serde(default)]
+pub struct ConversationCompactionRequest {
+    /// The agent, for its default history.
+    pub agent_id: Option<AgentId>,
+    /// What differs from the agent's own settings, this time only.
+    pub compaction_settings: Option<CompactionSettingsInput>,
 }
 
 /// Whether a tool needs approval.
