@@ -3,14 +3,22 @@
 //! Diesel is seen here and nowhere above. Queries are free functions, one module a noun, that take a [`Conn`] inside
 //! [`Db::read`] or [`Db::write`] and return the types of [`schema`] or rows made for the managers.
 
+pub mod agents;
+pub mod blocks;
 mod connection;
 mod db;
 mod error;
 pub mod json;
 mod migrations;
+pub mod organizations;
 pub mod page;
+mod row;
+pub mod secrets;
 pub mod tables;
+pub mod tags;
 mod text;
+pub mod tools;
+pub mod users;
 
 pub use connection::Conn;
 pub use db::{DatabaseUrl, Db, DbConfig};

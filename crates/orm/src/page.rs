@@ -19,7 +19,7 @@ pub enum Order {
 }
 
 impl Order {
-    const fn reversed(self) -> Self {
+    pub(crate) const fn reversed(self) -> Self {
         match self {
             Self::Asc => Self::Desc,
             Self::Desc => Self::Asc,
