@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,37 @@ impl Server {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// SIGTERM: asks it to stop, and waits for that.
+    ///
+    /// # Panics
+    /// When it still runs after `limit`.
+    pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
+        self.ask_to_terminate();
+        self.wait_for_exit(limit)
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    /// When it still runs after `limit`.
+    pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                return status;
+            }
+            assert!(Instant::now() < end, "the server still runs:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// SIGTERM without waiting for what it does.
+    pub fn ask_to_terminate(&self) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("kill starts");
+        assert!(status.success(), "SIGTERM could not be sent");
     }
 
     /// Starts again on the same port and data; kills it first where it still runs.

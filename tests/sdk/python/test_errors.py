@@ -106,4 +106,4 @@ def test_names_are_free_text_but_not_nul(client):
     agent = client.agents.create(name=name, model="openai/gpt-4o-mini")
     assert client.agents.retrieve(agent.id).name == name
     block = client.blocks.create(label="strange", value="before\x00after")
-    assert client.blocks.retrieve(block.id).value.replace("\x00", "") == "beforeafter"
+    assert client.blocks.retrieve(block.id).value == "beforeafter"

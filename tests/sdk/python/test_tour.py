@@ -48,7 +48,7 @@ def test_everything_is_still_there_after_a_power_cut(server, client, agent, mode
 
     server.restart()
 
-    assert client.agents.retrieve(agent.id).tags == ["demo"]
+    assert client.agents.retrieve(agent.id, include=["agent.tags"]).tags == ["demo"]
     assert "Lives in Oulu." in client.agents.blocks.retrieve("human", agent_id=agent.id).value
     assert [(message.id, message.message_type) for message in client.agents.messages.list(agent.id)] == before
     model.say({"text": "In Oulu."})

@@ -78,7 +78,7 @@ for (const database of postgres ? ['sqlite', 'postgres'] : ['sqlite']) {
       await server.restart();
       const again = await collect(client.agents.messages.list(agent.id, { order: 'asc' }));
       assert.deepEqual(again, before);
-      assert.deepEqual((await client.agents.retrieve(agent.id)).tags, ['demo']);
+      assert.deepEqual((await client.agents.retrieve(agent.id, { include: ['agent.tags'] })).tags, ['demo']);
       await model.say({ text: 'Green.' });
       const last = await client.agents.messages.create(agent.id, { messages: user('Which colour?') });
       assert.equal(last.messages.at(-1).content, 'Green.');
