@@ -181,7 +181,7 @@ pub struct ToolCallOut {
     pub id: String,
     /// The tool's name, as the model wrote it.
     pub name: String,
-    /// JSON text as the model wrote it, not necessarily valid; see `json::tool_arguments`.
+    /// JSON text as the model wrote it, not necessarily valid; see [`crate::json::tool_arguments`].
     pub arguments: String,
 }
 

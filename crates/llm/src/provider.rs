@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, ChatStream};
 use crate::error::LlmError;
+use crate::schema::{ModelEndpointType, ProviderCategory, ProviderType};
 
 /// A source of chat models, embedding models or both. Object safe; the catalog holds them as `Arc<dyn Provider>`.
 #[async_trait]
@@ -74,32 +75,34 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
-    /// The `provider_type` of the API (`ProviderType`). What it has no word for is `openai`, as any server that
-    /// speaks that wire is there.
-    pub fn provider_type(self) -> &'static str {
+    /// The `provider_type` of the API. What it has no word for is `openai`, as any server that speaks that wire is
+    /// there.
+    pub fn provider_type(self) -> ProviderType {
         match self {
-            Self::OpenAi | Self::Compatible | Self::LlamaCpp | Self::Test => "openai",
-            Self::Ollama => "ollama",
-            Self::LmStudio => "lmstudio_openai",
-            Self::Vllm => "vllm",
-            Self::SgLang => "sglang",
-            Self::Groq => "groq",
-            Self::Together => "together",
-            Self::DeepSeek => "deepseek",
-            Self::Xai => "xai",
-            Self::OpenRouter => "openrouter",
+            Self::OpenAi | Self::Compatible | Self::LlamaCpp => ProviderType::Openai,
+            Self::Ollama => ProviderType::Ollama,
+            Self::LmStudio => ProviderType::LmstudioOpenai,
+            Self::Vllm => ProviderType::Vllm,
+            Self::SgLang => ProviderType::Sglang,
+            Self::Groq => ProviderType::Groq,
+            Self::Together => ProviderType::Together,
+            Self::DeepSeek => ProviderType::Deepseek,
+            Self::Xai => ProviderType::Xai,
+            Self::OpenRouter => ProviderType::Openrouter,
+            Self::Test => ProviderType::Muisti,
         }
     }
 
     /// The `model_endpoint_type` of the API (`LLMConfig`).
-    pub fn endpoint_type(self) -> &'static str {
+    pub fn endpoint_type(self) -> ModelEndpointType {
         match self {
-            Self::Groq => "groq",
-            Self::Together => "together",
-            Self::DeepSeek => "deepseek",
-            Self::Xai => "xai",
-            Self::OpenRouter => "openrouter",
-            _ => "openai",
+            Self::Groq => ModelEndpointType::Groq,
+            Self::Together => ModelEndpointType::Together,
+            Self::DeepSeek => ModelEndpointType::Deepseek,
+            Self::Xai => ModelEndpointType::Xai,
+            Self::OpenRouter => ModelEndpointType::Openrouter,
+            Self::Test => ModelEndpointType::Muisti,
+            _ => ModelEndpointType::Openai,
         }
     }
 
@@ -120,8 +123,8 @@ pub struct ModelInfo {
     pub name: String,
     /// [`Provider::name`].
     pub provider_name: String,
-    /// `base` (from this server's configuration) or `byok` (brought by a user).
-    pub provider_category: &'static str,
+    /// From this server's configuration, or brought by a user.
+    pub provider_category: ProviderCategory,
     /// Which software or service serves it.
     pub provider_kind: ProviderKind,
     /// The base URL of the wire.
@@ -140,12 +143,12 @@ pub struct ModelInfo {
 
 impl ModelInfo {
     /// The `model_endpoint_type` of the API.
-    pub fn endpoint_type(&self) -> &'static str {
+    pub fn endpoint_type(&self) -> ModelEndpointType {
         self.provider_kind.endpoint_type()
     }
 
     /// The `provider_type` of the API.
-    pub fn provider_type(&self) -> &'static str {
+    pub fn provider_type(&self) -> ProviderType {
         self.provider_kind.provider_type()
     }
 }
@@ -155,12 +158,14 @@ impl ModelInfo {
 pub struct EmbeddingModelInfo {
     /// `<provider>/<model>`, what users write.
     pub handle: String,
+    /// Further handles that resolve to this model.
+    pub aliases: Vec<String>,
     /// The provider's own model id, what [`Provider::embed`] takes.
     pub name: String,
     /// [`Provider::name`].
     pub provider_name: String,
-    /// `base` or `byok`.
-    pub provider_category: &'static str,
+    /// From this server's configuration, or brought by a user.
+    pub provider_category: ProviderCategory,
     /// Which software or service serves it.
     pub provider_kind: ProviderKind,
     /// The base URL of the wire.

@@ -1,0 +1,9 @@
+//! What all providers need of HTTP: base URLs, clients, one repeat policy, and bounded reading.
+
+mod base_url;
+mod client;
+mod retry;
+
+pub use base_url::BaseUrl;
+pub(crate) use client::Client;
+pub(crate) use retry::retry_after;
