@@ -41,7 +41,7 @@ pub struct SendRequest {
     /// The kinds of messages to return; none, or an empty list: all.
     pub include_return_message_types: Option<Vec<MessageType>>,
     /// Without effect; kept for old clients.
-    #[schema(required = false, inline, deprecated)]
+    #[schema(required = false, deprecated)]
     pub enable_thinking: EnableThinking,
     /// Tools that the client runs: when the model calls one, the run pauses for its result.
     pub client_tools: Option<Vec<ClientTool>>,

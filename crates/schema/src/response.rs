@@ -124,7 +124,6 @@ pub struct TopLogprob {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TurnTokenData {
     /// Whose turn it was.
-    #[schema(inline)]
     pub role: TurnRole,
     /// The ids of the tokens.
     #[serde(default)]

@@ -35,7 +35,7 @@ pub struct SearchAllMessagesRequest {
     pub query: String,
     /// How to rank.
     #[serde(default = "hybrid")]
-    #[schema(required = false, inline, default = "hybrid")]
+    #[schema(required = false, default = "hybrid")]
     pub search_mode: SearchMode,
     /// Only messages of this agent.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct MessageSearchRequest {
     pub query: Option<String>,
     /// How to rank.
     #[serde(default = "hybrid")]
-    #[schema(required = false, inline, default = "hybrid")]
+    #[schema(required = false, default = "hybrid")]
     pub search_mode: SearchMode,
     /// Only messages of these roles.
     #[serde(default)]

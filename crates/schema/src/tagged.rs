@@ -22,10 +22,30 @@ pub(crate) fn merged(first: RefOr<Schema>, second: RefOr<Schema>) -> RefOr<Schem
     }
 }
 
-/// An object schema with nothing but the constant member.
+/// Puts right how the derive writes a member that is spelled out in place and described too: as both what it is and an
+/// object, which nothing can be.
+pub(crate) fn untangled(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
+    for member in object.properties.values_mut() {
+        let RefOr::T(Schema::AllOf(all)) = member else { continue };
+        let [RefOr::T(value), RefOr::T(Schema::Object(notes))] = all.items.as_mut_slice() else { continue };
+        match value {
+            Schema::Object(value) => {
+                value.description = notes.description.take();
+                value.deprecated = notes.deprecated.take();
+            }
+            Schema::OneOf(value) => value.description = notes.description.take(),
+            _ => continue,
+        }
+        *member = RefOr::T(value.clone());
+    }
+    RefOr::T(Schema::Object(object))
+}
+
+/// An object schema with nothing but the constant member, which requests may leave out.
 pub(crate) fn constant(tag: &str, value: &str) -> RefOr<Schema> {
     let member = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value])).default(Some(value.into()));
-    ObjectBuilder::new().property(tag, member).required(tag).into()
+    ObjectBuilder::new().property(tag, member).into()
 }
 
 /// Declares a struct with a constant member and, if told so, the members of another struct.
@@ -67,7 +87,7 @@ macro_rules! tagged_struct {
                     let schema = $crate::tagged::constant($tag, $value);
                     $(let schema = $crate::tagged::merged(schema, <$base as utoipa::PartialSchema>::schema());)?
                     let schema = $crate::tagged::merged(schema, <Own as utoipa::PartialSchema>::schema());
-                    schema
+                    $crate::tagged::untangled(schema)
                 }
             }
 

@@ -216,7 +216,6 @@ pub struct StoredToolReturn {
     #[serde(default)]
     pub tool_call_id: Option<String>,
     /// How the call ended.
-    #[schema(inline)]
     pub status: ToolStatus,
     /// What the tool printed.
     #[serde(default)]
