@@ -34,6 +34,9 @@ async fn killing_the_server_on_postgres_loses_nothing() {
     }
 }
 
+/// A conversation is given up after so many kills, before its history fills the model's window.
+const KILLS_PER_CONVERSATION: u64 = 10;
+
 /// Reproducible choices; shared by tasks, so the seed fixes them only up to the order in which they are taken.
 struct Dice(AtomicU64);
 
@@ -55,6 +58,10 @@ impl Dice {
 struct Sent(Mutex<BTreeMap<String, bool>>);
 
 impl Sent {
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     fn attempt(&self, text: &str) {
         self.0.lock().unwrap().insert(text.to_owned(), false);
     }
@@ -89,15 +96,14 @@ async fn kill_and_check(backend: Backend) {
         .env("OPENAI_API_KEY", "scripted")
         .env("OPENAI_API_BASE", model.base_url())
         .start();
-    let mut conversations = Vec::new();
-    for _ in 0..2 {
-        let created =
-            server.client().post("/v1/agents/", &agent_json("openai/gpt-4o-mini")).await.unwrap().expect_json();
-        let agent = created["id"].as_str().unwrap().to_owned();
-        conversations.push(Arc::new(Conversation { agent, sent: Sent::default() }));
-    }
+    let mut conversations: Vec<Arc<Conversation>> = Vec::new();
+    let mut sent = 0;
 
     for kill in 1..=kills {
+        if kill % KILLS_PER_CONVERSATION == 1 {
+            sent += conversations.iter().map(|conversation| conversation.sent.count()).sum::<usize>();
+            conversations = vec![begin(&server).await, begin(&server).await];
+        }
         model.clear_requests();
         // Two clients for the first agent, so that one of them always waits its turn, and one for the second.
         let senders: Vec<_> = [(0, "a"), (0, "b"), (1, "c")]
@@ -126,8 +132,13 @@ async fn kill_and_check(backend: Backend) {
             });
         }
     }
-    let sent: usize = conversations.iter().map(|conversation| conversation.sent.0.lock().unwrap().len()).sum();
+    sent += conversations.iter().map(|conversation| conversation.sent.count()).sum::<usize>();
     println!("{backend:?}: {sent} messages sent, none lost");
+}
+
+async fn begin(server: &Server) -> Arc<Conversation> {
+    let created = server.client().post("/v1/agents/", &agent_json("openai/gpt-4o-mini")).await.unwrap().expect_json();
+    Arc::new(Conversation { agent: created["id"].as_str().unwrap().to_owned(), sent: Sent::default() })
 }
 
 /// Sometimes text, sometimes one tool call or several, never at the same pace.
@@ -151,7 +162,7 @@ fn moody_answer(dice: &Dice, request: &SeenRequest) -> Answer {
     } else {
         Answer::text("That is all there is to say.")
     };
-    answer.jitter(Duration::from_millis(25)).chunk_delay(dice.millis_below(3))
+    answer.usage(100, 10).jitter(Duration::from_millis(25)).chunk_delay(dice.millis_below(3))
 }
 
 /// Sends message after message, in each of the ways a client may, until the server is gone.
@@ -214,6 +225,9 @@ async fn settled_history(server: &Server, conversation: &Conversation) -> Vec<Va
         assert!(Instant::now() < end, "runs of a dead process stay active: {active:#}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let steps = client.get(&format!("/v1/steps/?agent_id={agent}&limit=1000")).await.unwrap().expect_json();
+    let pending = steps.as_array().unwrap().iter().find(|step| step["status"] == "pending");
+    assert!(pending.is_none(), "no run is active, but a step is pending: {pending:#?}");
     let path = format!("/v1/agents/{agent}/messages?order=asc&limit=10000");
     client.get(&path).await.unwrap().expect_json().as_array().unwrap().clone()
 }
