@@ -11,6 +11,7 @@ use crate::{ProviderCategory, ProviderId, ProviderType, Timestamp, de};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Provider {
     /// The id.
+    #[schema(required)]
     pub id: Option<ProviderId>,
     /// The name: the part of a handle before the slash.
     pub name: String,
