@@ -1,0 +1,10 @@
+//! The queries on real databases: every test runs on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod agents;
+mod blocks;
+mod db;
+mod support;
+mod tags;
+mod tools;
