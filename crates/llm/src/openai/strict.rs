@@ -43,10 +43,10 @@ fn close_object(fields: &Map<String, Value>) -> Map<String, Value> {
 }
 
 fn nullable(mut schema: Value) -> Value {
-    let null = json!({"type": "null"});
+    let nothing = json!({"type": "null"});
     if let Some(options) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
-        if !options.contains(&null) {
-            options.push(null);
+        if !options.contains(&nothing) {
+            options.push(nothing);
         }
         return schema;
     }
@@ -68,7 +68,7 @@ fn nullable(mut schema: Value) -> Value {
             }
             schema
         }
-        _ => json!({"anyOf": [schema, null]}),
+        _ => json!({"anyOf": [schema, nothing]}),
     }
 }
 
