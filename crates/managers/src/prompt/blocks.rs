@@ -32,7 +32,7 @@ fn has_line_numbers(agent_type: AgentType, endpoint_type: Option<ModelEndpointTy
 
 /// Writes one block and the empty line after it.
 fn push_block(text: &mut String, block: &Block, numbered: bool) {
-    let label = block.label.as_deref().unwrap_or_default();
+    let label = &block.label;
     let description = block.description.as_deref().unwrap_or_default();
     *text += &format!("<{label}>\n<description>\n{description}\n</description>\n<metadata>\n");
     if block.read_only {

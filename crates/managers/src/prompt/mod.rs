@@ -10,10 +10,11 @@ mod system;
 pub mod time;
 
 pub use blocks::LINE_NUMBER_BANNER;
-pub use rebuild::{RecompiledAt, rebuild};
+pub use rebuild::{compile_now, rebuild, same_but_time};
 pub use rules::render_rule;
 pub use system::default_system;
 
+use crate::orm::agents::AgentRow;
 use crate::schema::{AgentId, AgentType, Block, ConversationId, ModelEndpointType, Timestamp, ToolRule};
 
 /// Where a system prompt may say that its memory goes. Without it, the memory goes to the end.
@@ -44,6 +45,26 @@ pub struct PromptInput<'a> {
     pub recall_count: i64,
     /// How many passages the attached archives hold.
     pub archival_count: i64,
+}
+
+impl<'a> PromptInput<'a> {
+    /// What the default history of the agent shows.
+    #[must_use]
+    pub fn of(agent: &'a AgentRow, blocks: &'a [Block], recompiled_at: Timestamp) -> Self {
+        Self {
+            agent_id: agent.id,
+            agent_type: agent.agent_type,
+            conversation_id: None,
+            system: &agent.system,
+            blocks,
+            tool_rules: &agent.tool_rules,
+            endpoint_type: Some(agent.llm_config.model_endpoint_type),
+            timezone: agent.timezone.as_deref().unwrap_or("UTC"),
+            recompiled_at,
+            recall_count: 0,
+            archival_count: 0,
+        }
+    }
 }
 
 /// The text of the system message.

@@ -73,11 +73,10 @@ impl Search {
 
     /// What the agent gets to read.
     pub(super) fn result(&self, found: &[Found], now: Timestamp) -> Value {
-        let shown = found.iter().filter_map(|found| Some((&found.message, shown(&found.message)?)));
-        let results: Vec<Value> = shown
+        let results: Vec<Value> = found
+            .iter()
+            .filter_map(|found| Some(self.entry(found, shown(&found.message)?, now)))
             .take(usize::try_from(self.limit).unwrap_or_default())
-            .zip(1..)
-            .map(|((message, content), rank)| self.entry(message, content, rank, now))
             .collect();
         if results.is_empty() {
             return json!({"message": "No results found.", "results": []});
@@ -85,14 +84,18 @@ impl Search {
         json!({"message": format!("Showing {} results:", results.len()), "results": results})
     }
 
-    fn entry(&self, message: &StoredMessage, content: Map<String, Value>, rank: i64, now: Timestamp) -> Value {
+    fn entry(&self, Found { message, rank }: &Found, content: Map<String, Value>, now: Timestamp) -> Value {
         let time = message.created_at.utc().with_timezone(&self.zone);
         let mut entry = Map::new();
         entry.insert("timestamp".into(), time.format("%Y-%m-%dT%H:%M:%S%:z").to_string().into());
         entry.insert("time_ago".into(), time_ago(now.utc() - message.created_at.utc()).into());
         entry.insert("role".into(), message.role.as_str().into());
         if self.text.is_some() {
-            entry.insert("relevance".into(), json!({"fts_rank": rank, "search_mode": "fts"}));
+            let relevance = match rank {
+                Some(rank) => json!({"fts_rank": rank, "search_mode": "fts"}),
+                None => json!({"search_mode": "sql"}),
+            };
+            entry.insert("relevance".into(), relevance);
         }
         for (key, value) in content {
             entry.entry(key).or_insert(value);
@@ -183,7 +186,7 @@ mod tests {
         for (key, value) in json.as_object().unwrap() {
             message[key] = value.clone();
         }
-        Found { message: serde_json::from_value(message).unwrap(), rank: 1.0 }
+        Found { message: serde_json::from_value(message).unwrap(), rank: Some(1) }
     }
 
     fn text(text: &str) -> Value {
@@ -248,19 +251,20 @@ mod tests {
             message(json!({"role": "assistant", "content": []})),
             message(json!({"content": text(r#"{"type":"user_message","message":"ship it","role":"x"}"#)})),
             message(json!({
-                "role": "assistant", "content": text("hm"), "tool_calls": call("send_message", r#"{"message":"Shipped."}"#),
+                "role": "assistant", "content": text("hm"),
+                "tool_calls": call("send_message", r#"{"message":"Shipped."}"#),
             })),
         ];
-        let relevance = |rank: i64| json!({"fts_rank": rank, "search_mode": "fts"});
+        let relevance = json!({"fts_rank": 1, "search_mode": "fts"});
         let (timestamp, time_ago) = ("2025-03-02T10:15:00+01:00", "3h ago");
         assert_eq!(
             search.result(&found, now),
             json!({"message": "Showing 3 results:", "results": [
-                {"timestamp": timestamp, "time_ago": time_ago, "role": "user", "relevance": relevance(1),
+                {"timestamp": timestamp, "time_ago": time_ago, "role": "user", "relevance": relevance,
                  "content": "we ship on friday"},
-                {"timestamp": timestamp, "time_ago": time_ago, "role": "user", "relevance": relevance(2),
+                {"timestamp": timestamp, "time_ago": time_ago, "role": "user", "relevance": relevance,
                  "type": "user_message", "message": "ship it"},
-                {"timestamp": timestamp, "time_ago": time_ago, "role": "assistant", "relevance": relevance(3),
+                {"timestamp": timestamp, "time_ago": time_ago, "role": "assistant", "relevance": relevance,
                  "thinking": "hm", "content": "Shipped."},
             ]})
         );

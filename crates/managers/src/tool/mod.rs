@@ -10,5 +10,5 @@ mod result;
 
 pub use arguments::check as check_arguments;
 pub use execute::{ToolContext, ToolExecutor};
-pub use manager::{ToolFilter, ToolManager};
+pub use manager::{ToolManager, ToolQuery};
 pub use result::ToolOutcome;

@@ -4,9 +4,14 @@ mod definitions;
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::schema::ToolType;
+use crate::{
+    Actor,
+    error::Result,
+    orm::{Conn, tools},
+    schema::{DEFAULT_RETURN_CHAR_LIMIT, Tool, ToolId, ToolType},
+};
 
 /// A tool that every organization has.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +31,34 @@ pub struct BaseTool {
 impl BaseTool {
     /// The function as providers take it: `{"name", "description", "parameters"}`.
     #[must_use]
-    pub fn json_schema(&self) -> Value {
-        json!({"name": self.name, "description": self.description, "parameters": self.parameters})
+    pub fn json_schema(&self) -> Map<String, Value> {
+        let name_and_description = [("name", self.name.into()), ("description", self.description.into())];
+        let members = name_and_description.into_iter().chain([("parameters", self.parameters.clone())]);
+        members.map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// The tool as it is stored when an organization gets it.
+    fn row(&self) -> Tool {
+        Tool {
+            id: ToolId::random(),
+            tool_type: self.tool_type,
+            description: Some(self.description.to_owned()),
+            source_type: Some("python".to_owned()),
+            name: self.name.to_owned(),
+            tags: vec![self.tool_type.to_string()],
+            source_code: None,
+            json_schema: Some(self.json_schema()),
+            args_json_schema: None,
+            return_char_limit: DEFAULT_RETURN_CHAR_LIMIT,
+            pip_requirements: None,
+            npm_requirements: None,
+            default_requires_approval: None,
+            enable_parallel_execution: Some(self.enable_parallel_execution),
+            created_by_id: None,
+            last_updated_by_id: None,
+            metadata_: Some(Map::new()),
+            project_id: None,
+        }
     }
 }
 
@@ -42,6 +73,42 @@ pub fn base_tools() -> &'static [BaseTool] {
 #[must_use]
 pub fn base_tool(name: &str) -> Option<&'static BaseTool> {
     base_tools().iter().find(|tool| tool.name == name)
+}
+
+/// Makes the stored built-in tools of the actor's organization those of this version. What users may set of them,
+/// the limit of the return, approval and tags, stays.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn register(conn: &mut Conn, actor: &Actor) -> Result<()> {
+    let names: Vec<&str> = base_tools().iter().map(|tool| tool.name).collect();
+    let stored = tools::by_names(conn, actor.organization_id, &names)?;
+    for base in base_tools() {
+        match stored.iter().find(|tool| tool.name == base.name) {
+            None => {
+                // Another node may be doing the same.
+                tools::upsert(conn, actor, &base.row())?;
+            }
+            Some(tool) => {
+                let wanted = Tool {
+                    id: tool.id,
+                    return_char_limit: tool.return_char_limit,
+                    default_requires_approval: tool.default_requires_approval,
+                    tags: tool.tags.clone(),
+                    metadata_: tool.metadata_.clone(),
+                    project_id: tool.project_id.clone(),
+                    created_by_id: tool.created_by_id,
+                    last_updated_by_id: tool.last_updated_by_id,
+                    ..base.row()
+                };
+                if wanted != *tool {
+                    tools::update(conn, actor, &wanted)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -59,7 +126,7 @@ mod tests {
     #[test]
     fn every_argument_is_described_and_every_required_one_exists() {
         for tool in base_tools() {
-            let schema = tool.json_schema();
+            let schema = Value::Object(tool.json_schema());
             assert_eq!(schema["parameters"]["type"], "object", "{}", tool.name);
             assert!(tool.description.len() > 40 && tool.description.trim() == tool.description, "{}", tool.name);
             let properties = schema["parameters"]["properties"].as_object().unwrap();

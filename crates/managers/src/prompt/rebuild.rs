@@ -1,0 +1,87 @@
+//! Bringing the stored system messages of agents up to date with their memory.
+
+use super::{PromptInput, compile};
+use crate::{
+    orm::{self, Conn, agents, agents::AgentRow, blocks, messages},
+    schema::{AgentId, Block, ContentPart, OrganizationId, Timestamp},
+};
+
+/// The line that shows the time, by its beginning.
+const TIME_LINE: &str = "- System prompt last recompiled: ";
+
+/// Renders the prompts of these agents anew, within the transaction that changed what they show. A system message
+/// whose text stays the same, but for the time of rendering, is left as it is; agents without messages are passed
+/// over.
+///
+/// # Errors
+///
+/// Those of the database. An agent whose rows cannot be read is logged and passed over: it must not keep others
+/// from being changed.
+pub fn rebuild(conn: &mut Conn, organization: OrganizationId, agents: &[AgentId]) -> orm::Result<()> {
+    let mut agents = agents.to_vec();
+    agents.sort_unstable();
+    agents.dedup();
+    for id in agents {
+        // Locked one after the other in the order of their ids, so that a change to another block of the agent
+        // comes wholly before or after this one.
+        let done = agents::lock(conn, organization, id)
+            .and_then(|agent| agent.map_or(Ok(()), |agent| rebuild_one(conn, organization, &agent)));
+        match done {
+            Err(error @ orm::Error::Corrupt { .. }) => {
+                tracing::error!(%error, agent = %id, "the system message could not be brought up to date");
+            }
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+fn rebuild_one(conn: &mut Conn, organization: OrganizationId, agent: &AgentRow) -> orm::Result<()> {
+    let Some(id) = agent.message_ids.first() else { return Ok(()) };
+    let Some(message) = messages::get(conn, organization, *id)? else { return Ok(()) };
+    let text = compile_now(conn, organization, agent, Timestamp::now())?;
+    if same_but_time(&message.text(), &text) {
+        return Ok(());
+    }
+    messages::set_content(conn, organization, *id, &[ContentPart::text(text)])
+}
+
+/// The system message of the agent's default history as it would be now, with `shown` as its time.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn compile_now(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    agent: &AgentRow,
+    shown: Timestamp,
+) -> orm::Result<String> {
+    let blocks: Vec<Block> = blocks::of_agents(conn, &[agent.id])?.remove(&agent.id).unwrap_or_default();
+    let stored = messages::count(conn, organization, agent.id)?;
+    let in_context = i64::try_from(agent.message_ids.len()).unwrap_or(i64::MAX);
+    let input = PromptInput::of(agent, &blocks, shown);
+    Ok(compile(&PromptInput { recall_count: stored.saturating_sub(in_context), ..input }))
+}
+
+/// Whether two system messages differ in nothing but the time that they show.
+#[must_use]
+pub fn same_but_time(a: &str, b: &str) -> bool {
+    fn timeless(text: &str) -> impl Iterator<Item = &str> {
+        text.split('\n').filter(|line| !line.starts_with(TIME_LINE))
+    }
+    timeless(a).eq(timeless(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_time_may_differ() {
+        let text = |time: &str, value: &str| format!("a\n{value}\n{TIME_LINE}{time}\nb");
+        assert!(same_but_time(&text("1", "x"), &text("2", "x")));
+        assert!(!same_but_time(&text("1", "x"), &text("1", "y")));
+        assert!(!same_but_time(&text("1", "x"), &format!("{}\n", text("1", "x"))));
+    }
+}

@@ -1,0 +1,175 @@
+//! Running a tool call on behalf of an agent.
+
+use serde_json::{Map, Value};
+
+use super::{ToolOutcome, arguments, base::base_tool, conversation_search::Search, memory};
+use crate::{
+    Actor, Services, block,
+    error::Error,
+    orm::{Db, messages},
+    schema::{AgentId, ConversationId, Timestamp, Tool, ToolType},
+};
+
+/// How often a memory edit is tried again when another writer was faster.
+const RETRIES: usize = 4;
+
+/// Who calls a tool, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolContext<'a> {
+    /// The agent.
+    pub agent_id: AgentId,
+    /// The conversation that the call is made in, if it is not the agent's default history.
+    pub conversation_id: Option<ConversationId>,
+    /// The timezone of the agent.
+    pub timezone: &'a str,
+}
+
+/// Runs tool calls.
+#[derive(Debug, Clone)]
+pub struct ToolExecutor {
+    db: Db,
+}
+
+impl Services {
+    /// What runs tool calls.
+    pub fn tool_executor(&self) -> ToolExecutor {
+        ToolExecutor::new(self.db().clone())
+    }
+}
+
+/// Why a tool call failed.
+struct Failure {
+    /// The kind of error, as Python names it.
+    kind: &'static str,
+    /// What the agent is told.
+    message: String,
+}
+
+impl Failure {
+    fn value(message: impl Into<String>) -> Self {
+        Self { kind: "ValueError", message: message.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = match error {
+            Error::Internal(error) => {
+                tracing::error!(error, "a tool call failed on the server");
+                "The server could not carry out the call, through no fault of yours. Try again later.".to_owned()
+            }
+            error => error.to_string(),
+        };
+        Self { kind: "RuntimeError", message }
+    }
+}
+
+impl ToolExecutor {
+    /// An executor of tools that work on this database.
+    #[must_use]
+    pub const fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// Runs a call of `tool`. Whatever goes wrong is an outcome that says so: the agent is to read it.
+    pub async fn execute(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        tool: &Tool,
+        args: Map<String, Value>,
+    ) -> ToolOutcome {
+        let limit = usize::try_from(tool.return_char_limit).unwrap_or(usize::MAX);
+        let outcome = match self.run(actor, context, tool, args).await {
+            Ok(value) => ToolOutcome::success(value),
+            Err(failure) => ToolOutcome::failure(&tool.name, failure.kind, failure.message),
+        };
+        outcome.truncated(limit)
+    }
+
+    async fn run(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        tool: &Tool,
+        args: Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        let args = check(tool, args)?;
+        let built_in =
+            matches!(tool.tool_type, ToolType::LettaCore | ToolType::LettaMemoryCore | ToolType::LettaSleeptimeCore);
+        match tool.name.as_str() {
+            "send_message" if built_in => Ok("Sent message successfully.".into()),
+            "conversation_search" if built_in => self.search(actor, context, &args).await,
+            name if built_in && memory::is_memory_tool(name) => self.edit_memory(actor, context, name, &args).await,
+            name => Err(Failure {
+                kind: "NotImplementedError",
+                message: format!("'{name}' was not run: this server does not run {} yet.", family(tool)),
+            }),
+        }
+    }
+
+    async fn search(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        args: &Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        let search = Search::new(args, context.timezone).map_err(Failure::value)?;
+        let (organization, agent) = (actor.organization_id, context.agent_id);
+        let found = self.db.read(move |conn| {
+            let found = match search.query(agent) {
+                Some(query) => messages::search(conn, organization, &query)?,
+                None => Vec::new(),
+            };
+            Ok::<_, Error>(search.result(&found, Timestamp::now()))
+        });
+        Ok(found.await?)
+    }
+
+    async fn edit_memory(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        name: &str,
+        args: &Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        let (actor, agent) = (*actor, context.agent_id);
+        let mut tries = 0;
+        let returned = loop {
+            let (name, args) = (name.to_owned(), args.clone());
+            match self.db.write(move |conn| block::edit_memory(conn, &actor, agent, &name, &args)).await {
+                Err(Error::Unavailable(_)) if tries < RETRIES => tries += 1,
+                returned => break returned?,
+            }
+        };
+        match returned {
+            Ok(text) => Ok(text.into()),
+            Err(refused) => Err(Failure::value(refused.to_string())),
+        }
+    }
+}
+
+/// The arguments as the tool takes them. What the model was told of a built-in tool is what counts, whatever an
+/// older version has stored.
+fn check(tool: &Tool, args: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+    let schema = match base_tool(&tool.name) {
+        Some(base) if base.tool_type == tool.tool_type => Some(base.json_schema()),
+        _ => tool.json_schema.clone(),
+    };
+    let checked = arguments::check(&tool.name, &schema.unwrap_or_default().into(), args);
+    checked.map_err(|message| Failure { kind: "TypeError", message })
+}
+
+/// The kind of tool that this is, as a sentence names it.
+fn family(tool: &Tool) -> &'static str {
+    match tool.tool_type {
+        ToolType::LettaCore if tool.name.starts_with("archival_memory") => "the tools for archival memory",
+        ToolType::LettaMultiAgentCore => "the tools by which agents speak to each other",
+        ToolType::LettaVoiceSleeptimeCore => "the memory tools of voice agents",
+        ToolType::LettaBuiltin => "the tools for code and the web",
+        ToolType::LettaFilesCore => "the tools for files",
+        ToolType::ExternalMcp => "the tools of MCP servers",
+        ToolType::Custom | ToolType::ExternalLangchain | ToolType::ExternalComposio => "custom tools",
+        _ => "tools of this kind",
+    }
+}
