@@ -1,1 +1,31 @@
-//! placeholder
+//! The domain of Muisti: one manager per resource, and the agent loop.
+//!
+//! A manager knows the rules of its resource: what a request may say, what follows from it, in which transaction.
+//! It speaks the types of [`schema`], reads and writes through [`orm`], and asks models through [`llm`]. Every
+//! method takes the [`Actor`] on whose behalf it works. There is no HTTP here.
+
+mod actor;
+pub mod agent;
+pub mod agent_loop;
+pub mod block;
+mod error;
+pub mod model;
+pub mod prompt;
+pub mod secret;
+mod services;
+mod settings;
+mod tag;
+pub mod tool;
+
+pub use actor::{Actor, DEFAULT_ACTOR, DEFAULT_ORGANIZATION, DEFAULT_USER};
+pub use agent::AgentManager;
+pub use block::BlockManager;
+pub use error::{Error, FieldError, Result};
+pub use model::ModelManager;
+pub use muisti_llm as llm;
+pub use muisti_orm as orm;
+pub use muisti_orm::schema;
+pub use services::Services;
+pub use settings::{InvalidSetting, Settings};
+pub use tag::TagManager;
+pub use tool::{ToolExecutor, ToolManager};

@@ -76,7 +76,10 @@ impl Cipher {
         match secret.trim() {
             "" => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("{} is empty. Restore it from a backup; without its key stored secrets are lost.", path.display()),
+                format!(
+                    "{} is empty. Restore it from a backup; without its key stored secrets are lost.",
+                    path.display()
+                ),
             )),
             secret => Ok(Self::new(secret)),
         }
@@ -148,10 +151,7 @@ impl Cipher {
 
     fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.0
-            .random
-            .fill(&mut bytes)
-            .map_err(|_| Error::Internal("the system gave no random bytes".to_owned()))?;
+        self.0.random.fill(&mut bytes).map_err(|_| Error::Internal("the system gave no random bytes".to_owned()))?;
         Ok(bytes)
     }
 }

@@ -13,8 +13,8 @@ const ADJECTIVES: &[&str] = &[
     "Frank", "Fresh", "Gentle", "Gleaming", "Golden", "Graceful", "Handy", "Hardy", "Honest", "Humble", "Ideal",
     "Jolly", "Jovial", "Keen", "Kind", "Lively", "Loyal", "Lucid", "Lucky", "Mellow", "Merry", "Mighty", "Mindful",
     "Misty", "Modest", "Neat", "Nimble", "Noble", "Patient", "Placid", "Polite", "Prime", "Proud", "Quick", "Quiet",
-    "Ready", "Rustic", "Serene", "Sharp", "Silver", "Sincere", "Smooth", "Snowy", "Spry", "Steady", "Stellar",
-    "Sunny", "Swift", "Tidy", "Tranquil", "Trusty", "Upbeat", "Vivid", "Warm", "Wise", "Witty", "Zesty",
+    "Ready", "Rustic", "Serene", "Sharp", "Silver", "Sincere", "Smooth", "Snowy", "Spry", "Steady", "Stellar", "Sunny",
+    "Swift", "Tidy", "Tranquil", "Trusty", "Upbeat", "Vivid", "Warm", "Wise", "Witty", "Zesty",
 ];
 
 const NOUNS: &[&str] = &[
@@ -22,10 +22,10 @@ const NOUNS: &[&str] = &[
     "Dolphin", "Dune", "Ember", "Falcon", "Fern", "Finch", "Fjord", "Forest", "Fox", "Garnet", "Gecko", "Glacier",
     "Grove", "Harbor", "Hare", "Hazel", "Heron", "Hill", "Ibis", "Iris", "Island", "Juniper", "Kestrel", "Lagoon",
     "Lantern", "Lark", "Lemur", "Lichen", "Lizard", "Lotus", "Lynx", "Magpie", "Maple", "Marten", "Meadow", "Meteor",
-    "Moose", "Moth", "Nebula", "Newt", "Oak", "Ocelot", "Orchid", "Osprey", "Otter", "Owl", "Panda", "Pebble",
-    "Pine", "Planet", "Puffin", "Quail", "Rabbit", "Raven", "Reef", "River", "Robin", "Salmon", "Seal", "Sparrow",
-    "Spruce", "Stone", "Stork", "Summit", "Swan", "Thistle", "Thrush", "Tiger", "Tulip", "Valley", "Walrus", "Willow",
-    "Wren", "Yak", "Zebra",
+    "Moose", "Moth", "Nebula", "Newt", "Oak", "Ocelot", "Orchid", "Osprey", "Otter", "Owl", "Panda", "Pebble", "Pine",
+    "Planet", "Puffin", "Quail", "Rabbit", "Raven", "Reef", "River", "Robin", "Salmon", "Seal", "Sparrow", "Spruce",
+    "Stone", "Stork", "Summit", "Swan", "Thistle", "Thrush", "Tiger", "Tulip", "Valley", "Walrus", "Willow", "Wren",
+    "Yak", "Zebra",
 ];
 
 /// A name for an agent that was given none: an adjective and a noun, like `GentleLizard`. Not unique.

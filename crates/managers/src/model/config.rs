@@ -6,17 +6,16 @@ use crate::{
     llm::{EmbeddingModelInfo, ModelInfo},
     schema::{
         AgentType, CreateAgent, EmbeddingConfig, EmbeddingEndpointType, LlmConfig, ModelEndpointType, Patch,
-        ProviderCategory, UpdateAgent,
+        UpdateAgent,
     },
 };
 
 /// The configuration of a model before any request has its say.
 pub fn from_info(info: &ModelInfo) -> LlmConfig {
-    let endpoint_type = ModelEndpointType::lenient(info.endpoint_type());
-    let mut config = LlmConfig::new(endpoint_type, info.name.clone(), info.context_window);
+    let mut config = LlmConfig::new(info.endpoint_type(), info.name.clone(), info.context_window);
     config.model_endpoint = Some(info.endpoint.clone());
     config.provider_name = Some(info.provider_name.clone());
-    config.provider_category = info.provider_category.parse::<ProviderCategory>().ok();
+    config.provider_category = Some(info.provider_category);
     config.handle = Some(info.handle.clone());
     config.max_tokens = info.max_tokens;
     config.frequency_penalty = info.frequency_penalty;
@@ -27,7 +26,7 @@ pub fn from_info(info: &ModelInfo) -> LlmConfig {
 /// The configuration of an embedding model, its texts cut into chunks of this many tokens.
 pub fn from_embedding_info(info: &EmbeddingModelInfo, chunk_size: Option<i64>) -> EmbeddingConfig {
     // Servers whose wire has no name of its own among embedding endpoints speak OpenAI's.
-    let endpoint_type = info.provider_kind.endpoint_type().parse().unwrap_or(EmbeddingEndpointType::Openai);
+    let endpoint_type = info.provider_kind.endpoint_type().as_str().parse().unwrap_or(EmbeddingEndpointType::Openai);
     let mut config = EmbeddingConfig::new(endpoint_type, info.name.clone(), info.dimensions);
     config.embedding_endpoint = Some(info.endpoint.clone());
     config.handle = Some(info.handle.clone());
@@ -179,7 +178,10 @@ fn check_thinking(thinking: i64, max_tokens: Option<i64>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{llm::ProviderKind, schema::ModelSettings};
+    use crate::{
+        llm::ProviderKind,
+        schema::{ModelSettings, ProviderCategory},
+    };
     use serde_json::{Value, json};
 
     fn model(name: &str) -> ModelInfo {
@@ -188,7 +190,7 @@ mod tests {
             aliases: Vec::new(),
             name: name.to_owned(),
             provider_name: "openai".to_owned(),
-            provider_category: "base",
+            provider_category: ProviderCategory::Base,
             provider_kind: ProviderKind::OpenAi,
             endpoint: "https://api.openai.com/v1".to_owned(),
             context_window: 1_047_576,
@@ -205,14 +207,8 @@ mod tests {
 
     fn updated(current: &LlmConfig, request: Value, name: Option<&str>) -> Option<LlmConfig> {
         let resolved = name.map(model);
-        update(
-            current,
-            AgentType::LettaV1Agent,
-            &serde_json::from_value(request).unwrap(),
-            resolved.as_ref(),
-            128_000,
-        )
-        .unwrap()
+        update(current, AgentType::LettaV1Agent, &serde_json::from_value(request).unwrap(), resolved.as_ref(), 128_000)
+            .unwrap()
     }
 
     #[test]

@@ -149,47 +149,53 @@ mod tests {
 
     #[test]
     fn the_current_agent_reasons_with_the_model_s_own_reasoning_or_not_at_all() {
-        check(AgentType::LettaV1Agent, &[
-            (Openai, "gpt-4o-mini", true, (false, false, 0)),
-            (Openai, "gpt-4o-mini", false, (false, false, 0)),
-            (Openai, "o3-mini", true, (true, false, 0)),
-            (Openai, "o3-mini", false, (true, false, 0)),
-            (Anthropic, "claude-3-5-sonnet", true, (false, false, 0)),
-            (Anthropic, "claude-3-7-sonnet-20250219", true, (true, false, 1024)),
-            (Anthropic, "claude-sonnet-4-20250514", false, (false, false, 0)),
-            (Anthropic, "claude-opus-4-6", true, (true, false, 0)),
-            (Anthropic, "claude-sonnet-4-6", true, (true, false, 0)),
-            (GoogleAi, "gemini-2.0-flash", true, (false, false, 0)),
-            (GoogleAi, "gemini-2.5-flash", true, (true, false, 1024)),
-            (GoogleAi, "gemini-2.5-flash", false, (false, false, 0)),
-            (GoogleAi, "gemini-2.5-pro", false, (true, false, 1024)),
-            (GoogleAi, "gemini-3-flash-preview", false, (true, false, 1024)),
-            (Zai, "glm-4.6", true, (true, false, 0)),
-            (Zai, "glm-4.6", false, (false, false, 0)),
-            (Baseten, "zai-org/GLM-5", true, (true, false, 0)),
-        ]);
+        check(
+            AgentType::LettaV1Agent,
+            &[
+                (Openai, "gpt-4o-mini", true, (false, false, 0)),
+                (Openai, "gpt-4o-mini", false, (false, false, 0)),
+                (Openai, "o3-mini", true, (true, false, 0)),
+                (Openai, "o3-mini", false, (true, false, 0)),
+                (Anthropic, "claude-3-5-sonnet", true, (false, false, 0)),
+                (Anthropic, "claude-3-7-sonnet-20250219", true, (true, false, 1024)),
+                (Anthropic, "claude-sonnet-4-20250514", false, (false, false, 0)),
+                (Anthropic, "claude-opus-4-6", true, (true, false, 0)),
+                (Anthropic, "claude-sonnet-4-6", true, (true, false, 0)),
+                (GoogleAi, "gemini-2.0-flash", true, (false, false, 0)),
+                (GoogleAi, "gemini-2.5-flash", true, (true, false, 1024)),
+                (GoogleAi, "gemini-2.5-flash", false, (false, false, 0)),
+                (GoogleAi, "gemini-2.5-pro", false, (true, false, 1024)),
+                (GoogleAi, "gemini-3-flash-preview", false, (true, false, 1024)),
+                (Zai, "glm-4.6", true, (true, false, 0)),
+                (Zai, "glm-4.6", false, (false, false, 0)),
+                (Baseten, "zai-org/GLM-5", true, (true, false, 0)),
+            ],
+        );
     }
 
     #[test]
     fn the_older_agents_think_in_tool_arguments_where_the_model_has_no_reasoning() {
-        check(AgentType::MemgptV2Agent, &[
-            (Openai, "gpt-4o-mini", true, (true, true, 0)),
-            (Openai, "gpt-4o-mini", false, (false, false, 0)),
-            (Openai, "o3-mini", true, (true, false, 0)),
-            (Openai, "o3-mini", false, (true, false, 0)),
-            (Anthropic, "claude-3-5-sonnet", true, (true, true, 0)),
-            (Anthropic, "claude-3-7-sonnet", true, (true, false, 1024)),
-            (Anthropic, "claude-3-7-sonnet", false, (false, false, 0)),
-            (GoogleAi, "gemini-2.0-flash", true, (true, true, 0)),
-            (GoogleAi, "gemini-2.5-flash", true, (true, true, 1024)),
-            (GoogleAi, "gemini-2.5-flash", false, (false, false, 0)),
-            (GoogleAi, "gemini-2.5-pro", true, (true, true, 1024)),
-            (GoogleAi, "gemini-2.5-pro", false, (true, true, 1024)),
-            (GoogleAi, "gemini-3-pro", false, (true, true, 1024)),
-            (Zai, "glm-4.6", true, (true, false, 0)),
-            (Zai, "glm-4.6", false, (false, false, 0)),
-            (Baseten, "zai-org/GLM-5", true, (true, true, 0)),
-        ]);
+        check(
+            AgentType::MemgptV2Agent,
+            &[
+                (Openai, "gpt-4o-mini", true, (true, true, 0)),
+                (Openai, "gpt-4o-mini", false, (false, false, 0)),
+                (Openai, "o3-mini", true, (true, false, 0)),
+                (Openai, "o3-mini", false, (true, false, 0)),
+                (Anthropic, "claude-3-5-sonnet", true, (true, true, 0)),
+                (Anthropic, "claude-3-7-sonnet", true, (true, false, 1024)),
+                (Anthropic, "claude-3-7-sonnet", false, (false, false, 0)),
+                (GoogleAi, "gemini-2.0-flash", true, (true, true, 0)),
+                (GoogleAi, "gemini-2.5-flash", true, (true, true, 1024)),
+                (GoogleAi, "gemini-2.5-flash", false, (false, false, 0)),
+                (GoogleAi, "gemini-2.5-pro", true, (true, true, 1024)),
+                (GoogleAi, "gemini-2.5-pro", false, (true, true, 1024)),
+                (GoogleAi, "gemini-3-pro", false, (true, true, 1024)),
+                (Zai, "glm-4.6", true, (true, false, 0)),
+                (Zai, "glm-4.6", false, (false, false, 0)),
+                (Baseten, "zai-org/GLM-5", true, (true, true, 0)),
+            ],
+        );
     }
 
     #[test]

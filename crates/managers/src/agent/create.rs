@@ -1,0 +1,298 @@
+//! Making an agent: everything that belongs to it, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::{
+    AgentManager, Include, check,
+    defaults::{self, base_tools, multi_agent_tools},
+    initial::{self, Start},
+    load_states, name, one_state,
+    state::GIT_MEMORY_TAG,
+};
+use crate::{
+    Actor, Settings, block,
+    error::{Error, Result},
+    model::{compaction, config},
+    orm::{self, Conn, agents::AgentRow},
+    prompt::{self, PromptInput},
+    schema::{
+        AgentId, AgentState, AgentType, Block, BlockId, ContentPart, CreateAgent, CreateBlock, EmbeddingConfig,
+        LlmConfig, MessageRole, OrganizationId, StoredMessage, Timestamp, Tool, ToolId, ToolRule,
+    },
+    secret::Cipher,
+};
+
+const SEND_MESSAGE: &str = "send_message";
+/// Agents with this tag work for other agents and are not shown in lists.
+const SUBAGENT_TAG: &str = "role:subagent";
+const DEFAULT_TIMEZONE: &str = "UTC";
+
+impl AgentManager<'_> {
+    /// Makes an agent with its blocks, tools, rules, tags, secrets and first messages.
+    ///
+    /// # Errors
+    /// 400 and 404 for models, tools, blocks that do not exist, 409 for labels used twice, 422 for fields that
+    /// break their rules. Nothing is written then.
+    pub async fn create(&self, actor: &Actor, request: CreateAgent) -> Result<AgentState> {
+        check::create(&request)?;
+        let models = self.0.models();
+        let settings = self.0.settings();
+        let resolved = match &request.llm_config {
+            Some(_) => None,
+            None => Some(models.resolve_or_default(actor, request.model.as_deref()).await?),
+        };
+        let llm_config = config::create(&request, resolved.as_ref(), settings.max_context_window)?;
+        let embedding = request.embedding.as_deref().or(settings.default_embedding.as_deref());
+        let embedding_config = match (&request.embedding_config, embedding) {
+            (Some(config), _) => Some(config.clone()),
+            (None, Some(handle)) => Some(models.resolve_embedding(actor, handle, request.embedding_chunk_size).await?),
+            (None, None) => None,
+        };
+        let plan = Plan::new(request, settings, llm_config, embedding_config)?;
+        let (actor, cipher) = (*actor, self.0.cipher().clone());
+        self.0.db().write(move |conn| plan.carry_out(conn, &actor, &cipher)).await
+    }
+}
+
+/// All that is known of a new agent before the database is asked.
+struct Plan {
+    request: CreateAgent,
+    system: String,
+    llm_config: LlmConfig,
+    embedding_config: Option<EmbeddingConfig>,
+    /// The names of the tools that are attached, and those of them that the request itself names.
+    tool_names: Vec<String>,
+    /// Whether the tools of the type decide how the agent starts.
+    base_tools: bool,
+    max_files_open: Option<i64>,
+    per_file_view_window_char_limit: Option<i64>,
+}
+
+impl Plan {
+    fn new(
+        mut request: CreateAgent,
+        settings: &Settings,
+        llm_config: LlmConfig,
+        embedding_config: Option<EmbeddingConfig>,
+    ) -> Result<Self> {
+        let agent_type = request.agent_type;
+        let system = match request.system.take() {
+            Some(system) => system,
+            None => prompt::default_system(agent_type).map(str::to_owned).ok_or_else(|| {
+                Error::BadRequest(format!("A {agent_type} has no built-in system prompt. Send one as 'system'."))
+            })?,
+        };
+        let max_files_open = check::max_files_open(request.max_files_open)?;
+        let per_file_view_window_char_limit = check::view_window(request.per_file_view_window_char_limit)?;
+        if let Some(tags) = &mut request.tags {
+            // There is no service here that keeps memory in a repository.
+            tags.retain(|tag| tag != GIT_MEMORY_TAG);
+        }
+
+        let mut tool_names = Vec::new();
+        let mut answers_directly = false;
+        if request.include_base_tools {
+            // A companion that tends the memory does not come yet, so the agent keeps the tools to do it itself.
+            let base = base_tools(agent_type, false);
+            tool_names.extend(base.names.iter().map(ToString::to_string));
+            answers_directly = base.answers_directly;
+        }
+        if request.include_multi_agent_tools {
+            tool_names.extend(multi_agent_tools(settings.is_production()).iter().map(ToString::to_string));
+        }
+        tool_names.extend(request.tools.take().unwrap_or_default());
+        if answers_directly {
+            tool_names.retain(|name| name != SEND_MESSAGE);
+            if request.tool_rules.is_none() {
+                request.include_base_tool_rules.get_or_insert(false);
+            }
+        }
+        Ok(Self {
+            base_tools: request.include_base_tools,
+            request,
+            system,
+            llm_config,
+            embedding_config,
+            tool_names,
+            max_files_open,
+            per_file_view_window_char_limit,
+        })
+    }
+
+    fn carry_out(mut self, conn: &mut Conn, actor: &Actor, cipher: &Cipher) -> Result<AgentState> {
+        let organization = actor.organization_id;
+        let existing = existing_blocks(conn, organization, self.request.block_ids.as_deref().unwrap_or_default())?;
+        let new = self.request.memory_blocks.take().unwrap_or_default();
+        check::distinct_labels(
+            new.iter().map(|block| block.label.as_str()).chain(existing.iter().map(|block| block.label.as_str())),
+        )?;
+        let tools = self.tools(conn, organization)?;
+        let tool_rules = self.tool_rules(&tools)?;
+        let blocks = make_blocks(conn, actor, new, existing)?;
+
+        let id = AgentId::random();
+        let mut row = self.row(id, actor, tool_rules);
+        let messages = self.messages(&row, &blocks);
+        row.message_ids = messages.iter().map(|message| message.id).collect();
+
+        orm::agents::insert(conn, &row)?;
+        orm::blocks::attach(conn, id, &blocks.iter().collect::<Vec<_>>())?;
+        orm::tools::attach(conn, id, &tools.iter().map(|tool| tool.id).collect::<Vec<_>>())?;
+        if let Some(tags) = &self.request.tags {
+            orm::tags::replace_of_agent(conn, actor, id, tags)?;
+        }
+        let secrets =
+            check::given(self.request.secrets.as_ref(), self.request.tool_exec_environment_variables.as_ref());
+        if let Some(secrets) = secrets {
+            orm::secrets::replace(conn, actor, id, &seal(cipher, secrets)?)?;
+        }
+        orm::messages::insert(conn, actor, &messages)?;
+        one_state(id, load_states(conn, organization, cipher, vec![row], Include::ALL)?)
+    }
+
+    /// The tools: those by name in the order of the names, then those by id; each once.
+    fn tools(&self, conn: &mut Conn, organization: OrganizationId) -> Result<Vec<Tool>> {
+        let by_name = tools_by_name(conn, organization, &self.tool_names)?;
+        let ids = self.request.tool_ids.as_deref().unwrap_or_default();
+        let by_id = match tools_by_id(conn, organization, ids)? {
+            Ok(tools) => tools,
+            Err(missing) => return Err(Error::BadRequest(format!("Tools not found by id:   {}", braces(&missing)))),
+        };
+        let mut seen = HashSet::new();
+        Ok(by_name.into_iter().chain(by_id).filter(|tool| seen.insert(tool.id)).collect())
+    }
+
+    fn tool_rules(&mut self, tools: &[Tool]) -> Result<Vec<ToolRule>> {
+        let request = &mut self.request;
+        let mut rules = request.tool_rules.take().unwrap_or_default();
+        check::first_tools(&rules, &self.llm_config.model)?;
+        let model = &self.llm_config.model;
+        if defaults::wants_base_rules(request.include_base_tool_rules, request.agent_type, model) {
+            rules.extend(defaults::base_rules(tools));
+        }
+        rules.extend(defaults::approval_rules(tools));
+        Ok(ToolRule::dedup(rules))
+    }
+
+    fn row(&self, id: AgentId, actor: &Actor, tool_rules: Vec<ToolRule>) -> AgentRow {
+        let request = &self.request;
+        let now = Timestamp::now();
+        let user = Some(actor.user_id);
+        let subagent = request.tags.iter().flatten().any(|tag| tag == SUBAGENT_TAG);
+        AgentRow {
+            id,
+            organization_id: actor.organization_id,
+            agent_type: request.agent_type,
+            name: request.name.clone().unwrap_or_else(name::generate),
+            description: request.description.clone(),
+            system: self.system.clone(),
+            message_ids: Vec::new(),
+            metadata: request.metadata.clone(),
+            compaction_settings: Some(compaction::create(request.compaction_settings.clone(), &self.llm_config)),
+            llm_config: self.llm_config.clone(),
+            embedding_config: self.embedding_config.clone(),
+            response_format: request.response_format.clone(),
+            tool_rules,
+            project_id: request.project_id.clone(),
+            template_id: request.template_id.clone(),
+            base_template_id: request.base_template_id.clone(),
+            deployment_id: None,
+            entity_id: None,
+            message_buffer_autoclear: request.message_buffer_autoclear
+                || request.agent_type == AgentType::WorkflowAgent,
+            enable_sleeptime: request.enable_sleeptime,
+            last_run_completion: None,
+            last_run_duration_ms: None,
+            last_stop_reason: None,
+            timezone: Some(request.timezone.clone().unwrap_or_else(|| DEFAULT_TIMEZONE.to_owned())),
+            max_files_open: self.max_files_open,
+            per_file_view_window_char_limit: self.per_file_view_window_char_limit,
+            hidden: if subagent { Some(true) } else { request.hidden },
+            created_at: now,
+            updated_at: now,
+            created_by_id: user,
+            last_updated_by_id: user,
+        }
+    }
+
+    /// The system message and what follows it.
+    fn messages(&self, row: &AgentRow, blocks: &[Block]) -> Vec<StoredMessage> {
+        let text = prompt::compile(&PromptInput::of(row, blocks, row.created_at));
+        let mut system = StoredMessage::new(row.id, MessageRole::System, vec![ContentPart::text(text)]);
+        system.model = Some(row.llm_config.model.clone());
+        system.created_at = row.created_at;
+        let start = Start::of(row, self.base_tools);
+        let mut messages = vec![system];
+        messages.extend(initial::messages(&start, self.request.initial_message_sequence.as_deref()));
+        messages
+    }
+}
+
+/// The tools of these names, in their order.
+fn tools_by_name(conn: &mut Conn, organization: OrganizationId, names: &[String]) -> Result<Vec<Tool>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tools = orm::tools::by_names(conn, organization, names)?;
+    let found: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    let missing: BTreeSet<_> = names.iter().filter(|name| !found.contains(name.as_str())).collect();
+    if !missing.is_empty() {
+        return Err(Error::BadRequest(format!("Tools not found by name: {}", braces(&missing))));
+    }
+    let place = |tool: &Tool| names.iter().position(|name| *name == tool.name);
+    tools.sort_by_key(place);
+    Ok(tools)
+}
+
+/// The tools with these ids in their order, or the ids that no tool has.
+pub(super) fn tools_by_id(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    ids: &[ToolId],
+) -> Result<std::result::Result<Vec<Tool>, Vec<ToolId>>> {
+    if ids.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let mut tools = orm::tools::get_many(conn, organization, ids)?;
+    let found: HashSet<_> = tools.iter().map(|tool| tool.id).collect();
+    let missing: Vec<_> = ids.iter().copied().filter(|id| !found.contains(id)).collect();
+    if !missing.is_empty() {
+        return Ok(Err(missing));
+    }
+    tools.sort_by_key(|tool| ids.iter().position(|id| *id == tool.id));
+    Ok(Ok(tools))
+}
+
+/// The blocks with these ids, in their order; each once.
+pub(super) fn existing_blocks(conn: &mut Conn, organization: OrganizationId, ids: &[BlockId]) -> Result<Vec<Block>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut blocks = orm::blocks::get_many(conn, organization, ids)?;
+    let found: HashSet<_> = blocks.iter().map(|block| block.id).collect();
+    if let Some(id) = ids.iter().find(|id| !found.contains(id)) {
+        return Err(Error::NotFound(format!("Block with id '{id}' not found")));
+    }
+    blocks.sort_by_key(|block| ids.iter().position(|id| *id == block.id));
+    Ok(blocks)
+}
+
+fn make_blocks(conn: &mut Conn, actor: &Actor, new: Vec<CreateBlock>, existing: Vec<Block>) -> Result<Vec<Block>> {
+    let mut blocks = Vec::with_capacity(new.len() + existing.len());
+    for block in new {
+        blocks.push(block::create(conn, actor, block)?);
+    }
+    blocks.extend(existing);
+    Ok(blocks)
+}
+
+/// Secrets as they are stored.
+pub(super) fn seal(cipher: &Cipher, secrets: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    secrets.iter().map(|(key, value)| Ok((key.clone(), cipher.seal(value)?))).collect()
+}
+
+/// A set as clients of the reference know it in error texts: `{'a', 'b'}`.
+fn braces<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| format!("'{item}'")).collect();
+    format!("{{{}}}", items.join(", "))
+}

@@ -1,0 +1,139 @@
+//! Agents: made, found, changed, deleted, and what is attached to them.
+
+mod check;
+mod context;
+mod create;
+pub mod defaults;
+mod initial;
+pub mod name;
+mod state;
+mod update;
+
+pub use state::Include;
+pub(crate) use state::load as load_states;
+
+use crate::{
+    Actor, Services,
+    error::{Error, Result},
+    orm::{
+        self, Conn, Page,
+        agents::{AgentFilter, AgentRow, AgentSort},
+    },
+    schema::{AgentId, AgentState, BlockId, OrganizationId},
+};
+
+/// What is done with agents.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentManager<'a>(&'a Services);
+
+impl Services {
+    /// What is done with agents.
+    pub fn agents(&self) -> AgentManager<'_> {
+        AgentManager(self)
+    }
+}
+
+impl AgentManager<'_> {
+    /// One agent, hidden or not.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn get(&self, actor: &Actor, id: AgentId, include: Include) -> Result<AgentState> {
+        let organization = actor.organization_id;
+        let cipher = self.0.cipher().clone();
+        let read = move |conn: &mut Conn| {
+            let row = find(conn, organization, id)?;
+            one_state(id, load_states(conn, organization, &cipher, vec![row], include)?)
+        };
+        self.0.db().read(read).await
+    }
+
+    /// A page of the agents that match. Hidden ones are left out unless the filter asks for them.
+    ///
+    /// # Errors
+    /// 404 for a cursor that names no agent.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        filter: AgentFilter,
+        sort: AgentSort,
+        page: Page,
+        include: Include,
+    ) -> Result<Vec<AgentState>> {
+        let organization = actor.organization_id;
+        let cipher = self.0.cipher().clone();
+        let read = move |conn: &mut Conn| {
+            let rows = orm::agents::list(conn, organization, &filter, sort, &page)?;
+            load_states(conn, organization, &cipher, rows, include)
+        };
+        self.0.db().read(read).await
+    }
+
+    /// How many agents match.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count(&self, actor: &Actor, filter: AgentFilter) -> Result<i64> {
+        let organization = actor.organization_id;
+        self.0.db().read(move |conn| Ok(orm::agents::count(conn, organization, &filter)?)).await
+    }
+
+    /// The agent's row, without what is attached.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn row(&self, actor: &Actor, id: AgentId) -> Result<AgentRow> {
+        let organization = actor.organization_id;
+        self.0.db().read(move |conn| find(conn, organization, id)).await
+    }
+
+    /// Attaches a block; one that is attached already stays where it is.
+    ///
+    /// # Errors
+    /// 404 for the agent or the block, 409 when another block of the agent has the label.
+    pub async fn attach_block(&self, actor: &Actor, id: AgentId, block: BlockId) -> Result<AgentState> {
+        self.0.blocks().attach(actor, id, block).await.map_err(|error| match error {
+            // Clients know the agent as what the label must be unique in.
+            Error::Unique(_) => Error::Unique("Agent"),
+            error => error,
+        })?;
+        self.get(actor, id, Include::ALL).await
+    }
+
+    /// Takes a block off the agent. The block lives on.
+    ///
+    /// # Errors
+    /// 404 for the agent, or a block that it does not have.
+    pub async fn detach_block(&self, actor: &Actor, id: AgentId, block: BlockId) -> Result<AgentState> {
+        self.0.blocks().detach(actor, id, block).await?;
+        self.get(actor, id, Include::ALL).await
+    }
+
+    /// Deletes an agent with its messages, runs, tags and secrets. Its blocks and tools stay.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn delete(&self, actor: &Actor, id: AgentId) -> Result<()> {
+        let organization = actor.organization_id;
+        let deleted = self.0.db().write(move |conn| orm::agents::delete(conn, organization, id)).await?;
+        if deleted { Ok(()) } else { Err(missing(id)) }
+    }
+}
+
+fn missing(id: AgentId) -> Error {
+    Error::missing("Agent", id)
+}
+
+fn find(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<AgentRow> {
+    orm::agents::get(conn, organization, id)?.ok_or_else(|| missing(id))
+}
+
+/// The agent's row, kept from others until the transaction ends.
+fn lock(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<AgentRow> {
+    orm::agents::lock(conn, organization, id)?.ok_or_else(|| missing(id))
+}
+
+/// The one agent that was loaded.
+fn one_state(id: AgentId, mut states: Vec<AgentState>) -> Result<AgentState> {
+    states.pop().ok_or_else(|| missing(id))
+}

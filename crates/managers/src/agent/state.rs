@@ -1,0 +1,243 @@
+//! Agents as they are answered: their rows with the relationships that were asked for.
+//!
+//! However many agents there are, each relationship is one query.
+
+use std::collections::HashMap;
+
+use super::defaults::file_limits;
+use crate::{
+    error::Result,
+    orm::{self, Conn, agents::AgentRow, secrets::SecretRow},
+    schema::{
+        AgentEnvironmentVariable, AgentInclude, AgentState, ApprovalRequestMessage, Memory, MessageId, ModelSettings,
+        OrganizationId, StoredMessage, WireMessage, WireOptions,
+    },
+    secret::Cipher,
+};
+
+/// Agents with this tag keep their memory in a git repository.
+pub(super) const GIT_MEMORY_TAG: &str = "git-memory-enabled";
+
+/// Which relationships are loaded with an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Include {
+    /// Blocks, and with them tags.
+    pub blocks: bool,
+    /// Tools.
+    pub tools: bool,
+    /// Tags.
+    pub tags: bool,
+    /// Secrets.
+    pub secrets: bool,
+    /// The tool calls that wait for an approval.
+    pub pending_approval: bool,
+}
+
+impl Include {
+    /// The agent alone.
+    pub const NONE: Self = Self { blocks: false, tools: false, tags: false, secrets: false, pending_approval: false };
+
+    /// Everything but a pending approval.
+    pub const ALL: Self = Self { blocks: true, tools: true, tags: true, secrets: true, pending_approval: false };
+
+    /// What a request for agents loads.
+    ///
+    /// `include` decides when it names anything, else the deprecated `include_relationships` (`None` when the
+    /// parameter was not sent; unknown names are ignored), else the kind of client: today's SDKs get nothing
+    /// that they did not ask for, older and other clients everything.
+    pub fn decide(include: &[AgentInclude], include_relationships: Option<&[String]>, today_s_sdk: bool) -> Self {
+        let mut chosen = Self::NONE;
+        if !include.is_empty() {
+            include.iter().for_each(|relationship| chosen.add(*relationship));
+        } else if let Some(names) = include_relationships {
+            names.iter().filter_map(|name| by_old_name(name)).for_each(|relationship| chosen.add(relationship));
+        } else if !today_s_sdk {
+            chosen = Self::ALL;
+        }
+        chosen
+    }
+
+    fn add(&mut self, relationship: AgentInclude) {
+        match relationship {
+            AgentInclude::Blocks => (self.blocks, self.tags) = (true, true),
+            AgentInclude::Tools => self.tools = true,
+            AgentInclude::Tags => self.tags = true,
+            AgentInclude::Secrets => self.secrets = true,
+            AgentInclude::PendingApproval => self.pending_approval = true,
+            AgentInclude::Sources | AgentInclude::Identities | AgentInclude::ManagedGroup => {}
+        }
+    }
+}
+
+fn by_old_name(name: &str) -> Option<AgentInclude> {
+    Some(match name {
+        "memory" => AgentInclude::Blocks,
+        "tools" => AgentInclude::Tools,
+        "sources" => AgentInclude::Sources,
+        "tags" => AgentInclude::Tags,
+        "identity_ids" => AgentInclude::Identities,
+        "multi_agent_group" => AgentInclude::ManagedGroup,
+        "tool_exec_environment_variables" | "secrets" => AgentInclude::Secrets,
+        _ => return None,
+    })
+}
+
+/// The agents of these rows, in their order, with their relationships.
+pub(crate) fn load(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    cipher: &Cipher,
+    rows: Vec<AgentRow>,
+    include: Include,
+) -> Result<Vec<AgentState>> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let ids = ids.as_slice();
+    let mut blocks = if include.blocks { orm::blocks::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut tools = if include.tools { orm::tools::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut tags = if include.tags { orm::tags::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut secrets = if include.secrets { orm::secrets::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut approvals =
+        if include.pending_approval { pending_approvals(conn, organization, &rows)? } else { HashMap::new() };
+    let state = |row: AgentRow| {
+        let mut state = bare(row);
+        state.blocks = blocks.remove(&state.id).unwrap_or_default();
+        // Here the tags of blocks are not shown; the routes for blocks do.
+        state.blocks.iter_mut().for_each(|block| block.tags.clear());
+        state.memory.blocks.clone_from(&state.blocks);
+        state.tools = tools.remove(&state.id).unwrap_or_default();
+        state.tags = tags.remove(&state.id).unwrap_or_default();
+        state.memory.git_enabled = state.tags.iter().any(|tag| tag == GIT_MEMORY_TAG);
+        state.secrets = secrets
+            .remove(&state.id)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|row| secret(cipher, row))
+            .collect::<Result<_>>()?;
+        state.tool_exec_environment_variables.clone_from(&state.secrets);
+        let last = state.message_ids.as_ref().and_then(|ids| ids.last());
+        state.pending_approval = last.and_then(|id| approvals.remove(id));
+        Ok(state)
+    };
+    rows.into_iter().map(state).collect()
+}
+
+/// The agent without relationships.
+fn bare(row: AgentRow) -> AgentState {
+    let limits = file_limits(row.llm_config.context_window);
+    AgentState {
+        created_by_id: row.created_by_id,
+        last_updated_by_id: row.last_updated_by_id,
+        created_at: Some(row.created_at),
+        updated_at: Some(row.updated_at),
+        id: row.id,
+        name: row.name,
+        tool_rules: Some(row.tool_rules),
+        message_ids: Some(row.message_ids),
+        system: row.system,
+        agent_type: row.agent_type,
+        model: row.llm_config.handle.clone(),
+        embedding: row.embedding_config.as_ref().and_then(|config| config.handle.clone()),
+        model_settings: ModelSettings::of(&row.llm_config),
+        llm_config: row.llm_config,
+        embedding_config: row.embedding_config,
+        compaction_settings: row.compaction_settings,
+        response_format: row.response_format,
+        description: row.description,
+        metadata: row.metadata,
+        memory: Memory { agent_type: Some(row.agent_type), ..Memory::default() },
+        blocks: Vec::new(),
+        tools: Vec::new(),
+        sources: Vec::new(),
+        tags: Vec::new(),
+        tool_exec_environment_variables: Vec::new(),
+        secrets: Vec::new(),
+        project_id: row.project_id,
+        template_id: row.template_id,
+        base_template_id: row.base_template_id,
+        deployment_id: row.deployment_id,
+        entity_id: row.entity_id,
+        identity_ids: Vec::new(),
+        identities: Vec::new(),
+        pending_approval: None,
+        message_buffer_autoclear: row.message_buffer_autoclear,
+        enable_sleeptime: row.enable_sleeptime,
+        multi_agent_group: None,
+        managed_group: None,
+        last_run_completion: row.last_run_completion,
+        last_run_duration_ms: row.last_run_duration_ms,
+        last_stop_reason: row.last_stop_reason,
+        timezone: row.timezone,
+        max_files_open: Some(row.max_files_open.unwrap_or(limits.max_files_open)),
+        per_file_view_window_char_limit: Some(
+            row.per_file_view_window_char_limit.unwrap_or(limits.per_file_view_window_char_limit),
+        ),
+        hidden: row.hidden,
+    }
+}
+
+/// A secret in clear text. A row without ciphertext is the empty secret.
+fn secret(cipher: &Cipher, row: SecretRow) -> Result<AgentEnvironmentVariable> {
+    Ok(AgentEnvironmentVariable {
+        created_by_id: None,
+        last_updated_by_id: None,
+        created_at: None,
+        updated_at: None,
+        id: row.id,
+        key: row.key,
+        value: cipher.open(&row.value_enc)?,
+        description: row.description,
+        value_enc: None,
+        agent_id: row.agent_id,
+    })
+}
+
+/// The approval requests at the end of the agents' contexts, by message.
+fn pending_approvals(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    rows: &[AgentRow],
+) -> Result<HashMap<MessageId, ApprovalRequestMessage>> {
+    let last: Vec<_> = rows.iter().filter_map(|row| row.message_ids.last().copied()).collect();
+    if last.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let messages = orm::messages::by_ids(conn, organization, &last)?;
+    Ok(messages.iter().filter_map(|message| Some((message.id, approval_request(message)?))).collect())
+}
+
+fn approval_request(message: &StoredMessage) -> Option<ApprovalRequestMessage> {
+    if !message.is_approval_request() {
+        return None;
+    }
+    message.to_wire(&WireOptions::default()).into_iter().find_map(|wire| match wire {
+        WireMessage::ApprovalRequest(request) => Some(request),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(include: &[AgentInclude], names: Option<&[&str]>, sdk: bool) -> Include {
+        let names: Option<Vec<String>> = names.map(|names| names.iter().map(ToString::to_string).collect());
+        Include::decide(include, names.as_deref(), sdk)
+    }
+
+    #[test]
+    fn what_is_included_decides_over_the_old_parameter_and_the_client() {
+        let tools = Include { tools: true, ..Include::NONE };
+        assert_eq!(decide(&[AgentInclude::Tools], Some(&["memory"]), false), tools);
+        assert_eq!(decide(&[], Some(&["tools", "tools"]), false), tools);
+        assert_eq!(decide(&[], Some(&["nonsense"]), false), Include::NONE);
+        assert_eq!(decide(&[], None, false), Include::ALL);
+        assert_eq!(decide(&[], None, true), Include::NONE);
+    }
+
+    #[test]
+    fn tags_come_with_blocks() {
+        assert!(decide(&[AgentInclude::Blocks], None, true).tags);
+        assert!(decide(&[], Some(&["memory"]), true).tags);
+        assert!(decide(&[], Some(&["secrets"]), true).secrets);
+    }
+}

@@ -1,0 +1,107 @@
+//! What the managers work with: the database, the models, the settings, the key for secrets.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    Settings, actor,
+    agent_loop::Node,
+    error::{Error, Result},
+    llm::{Catalog, LlmSettings},
+    orm::Db,
+    secret::Cipher,
+    tool,
+};
+
+/// Everything a server is made of, above its routes. Cheap to clone; the clones are the same server.
+#[derive(Clone)]
+pub struct Services(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    catalog: Catalog,
+    settings: Settings,
+    cipher: Cipher,
+    node: Node,
+    draining: AtomicBool,
+}
+
+impl Services {
+    /// Starts the domain on a migrated database: makes the default organization and user and their built-in
+    /// tools, unless they are there. Asks no model provider anything, so that an unreachable one delays nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or the encryption key can be neither read nor made.
+    pub async fn start(db: Db, settings: Settings, llm: LlmSettings) -> Result<Self> {
+        let cipher = cipher(&settings)?;
+        db.write(|conn| {
+            actor::ensure_defaults(conn)?;
+            tool::base::register(conn, &actor::DEFAULT_ACTOR)
+        })
+        .await?;
+        let catalog = Catalog::new(&llm);
+        Ok(Self(Arc::new(Inner {
+            db,
+            catalog,
+            settings,
+            cipher,
+            node: Node::default(),
+            draining: AtomicBool::new(false),
+        })))
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The model providers.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// What the operator has decided.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// What seals and opens secrets.
+    pub fn cipher(&self) -> &Cipher {
+        &self.0.cipher
+    }
+
+    /// This process among those that share the database.
+    pub fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    /// Begins the end: nothing new is accepted from now on.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("db", &self.0.db).finish_non_exhaustive()
+    }
+}
+
+fn cipher(settings: &Settings) -> Result<Cipher> {
+    match (&settings.encryption_key, &settings.data_dir) {
+        (Some(key), _) => Ok(Cipher::new(key)),
+        (None, Some(dir)) => Cipher::from_data_dir(dir).map_err(|error| {
+            Error::Internal(format!("the encryption key in {} cannot be used: {error}", dir.display()))
+        }),
+        (None, None) => Err(Error::Internal(
+            "there is neither an encryption key (MUISTI_ENCRYPTION_KEY) nor a data directory to keep one in".to_owned(),
+        )),
+    }
+}
