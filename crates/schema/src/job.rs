@@ -12,7 +12,6 @@ macro_rules! jobs {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
         pub struct $name {
             /// The id.
-            #[serde(default = "JobId::random")]
             pub id: JobId,
             /// How far it has come.
             #[serde(default = "created")]

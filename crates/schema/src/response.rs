@@ -166,7 +166,7 @@ impl Ping {
 }
 
 tagged_struct! {
-    "message_type" = "error_message", as "LettaErrorMessage";
+    always "message_type" = "error_message", as "LettaErrorMessage";
     /// What went wrong after a stream had begun. Sent with the event name `error`.
     #[derive(Eq)]
     pub struct ErrorMessage {

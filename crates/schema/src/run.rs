@@ -13,7 +13,6 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// The id.
-    #[serde(default = "RunId::random")]
     pub id: RunId,
     /// How far it has come.
     #[serde(default = "created")]

@@ -42,21 +42,22 @@ pub(crate) fn untangled(schema: RefOr<Schema>) -> RefOr<Schema> {
     RefOr::T(Schema::Object(object))
 }
 
-/// An object schema with nothing but the constant member, which requests may leave out.
-pub(crate) fn constant(tag: &str, value: &str) -> RefOr<Schema> {
+/// An object schema with nothing but the constant member, which may be left out unless the contract says `always`.
+pub(crate) fn constant(tag: &str, value: &str, always: &[&str]) -> RefOr<Schema> {
     let member = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value])).default(Some(value.into()));
-    ObjectBuilder::new().property(tag, member).into()
+    let object = ObjectBuilder::new().property(tag, member);
+    if always.is_empty() { object.into() } else { object.required(tag).into() }
 }
 
 /// Declares a struct with a constant member and, if told so, the members of another struct.
 ///
 /// `"type" = "text", as "TextContent";` gives the member and the component's name in the OpenAPI document;
 /// `base: MessageBase` adds a field `base` whose members stand flat among the others. What would be
-/// `#[schema(inline)]` over a field is written `[inline]` after its type. Derives `Debug`, `Clone`, `PartialEq`,
-/// `Serialize` and `Deserialize`.
+/// `#[schema(inline)]` over a field is written `[inline]` after its type; `always` before the tag declares the constant
+/// as required. Derives `Debug`, `Clone`, `PartialEq`, `Serialize` and `Deserialize`.
 macro_rules! tagged_struct {
     (
-        $tag:literal = $value:literal, as $component:literal $(, base: $base:ty)?;
+        $($always:ident)? $tag:literal = $value:literal, as $component:literal $(, base: $base:ty)?;
         $(#[$meta:meta])*
         pub struct $name:ident {
             $($(#[$field_meta:meta])* pub $field:ident: $ty:ty $([$($schema:tt)*])?,)*
@@ -84,7 +85,7 @@ macro_rules! tagged_struct {
 
             impl utoipa::PartialSchema for $name {
                 fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                    let schema = $crate::tagged::constant($tag, $value);
+                    let schema = $crate::tagged::constant($tag, $value, &[$(stringify!($always))?]);
                     $(let schema = $crate::tagged::merged(schema, <$base as utoipa::PartialSchema>::schema());)?
                     let schema = $crate::tagged::merged(schema, <Own as utoipa::PartialSchema>::schema());
                     $crate::tagged::untangled(schema)

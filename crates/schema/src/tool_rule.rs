@@ -109,7 +109,7 @@ impl TryFrom<UncheckedChildToolRule> for ChildToolRule {
 
 impl PartialSchema for ChildToolRule {
     fn schema() -> RefOr<Schema> {
-        merged(constant("type", "constrain_child_tools"), UncheckedChildToolRule::schema())
+        merged(constant("type", "constrain_child_tools", &[]), UncheckedChildToolRule::schema())
     }
 }
 

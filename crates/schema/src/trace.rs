@@ -10,7 +10,6 @@ use crate::{AgentId, OrganizationId, ProviderTraceId, RunId, StepId, Timestamp, 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderTrace {
     /// The id.
-    #[serde(default = "ProviderTraceId::random")]
     pub id: ProviderTraceId,
     /// The request as it was sent, without keys.
     #[schema(value_type = Object)]

@@ -14,7 +14,6 @@ use crate::{
 #[schema(as = Message)]
 pub struct StoredMessage {
     /// The id.
-    #[serde(default = "MessageId::random")]
     pub id: MessageId,
     /// The place among all messages of the server, in the order in which they were stored; 0 before.
     #[serde(skip)]
@@ -165,7 +164,7 @@ impl StoredMessage {
 }
 
 tagged_struct! {
-    "type" = "function", as "ChatCompletionMessageFunctionToolCall-Output";
+    always "type" = "function", as "ChatCompletionMessageFunctionToolCall-Output";
     /// A tool call in the form that most model providers use.
     pub struct FunctionToolCall {
         /// The id of the call.

@@ -449,7 +449,7 @@ mod tests {
 
     fn with_base(own: Value) -> Value {
         let mut message = base_json();
-        let (Value::Object(all), Value::Object(own)) = (&mut message, own) else { unreachable!() };
+        let (Value::Object(all), Value::Object(own)) = (&mut message, own) else { panic!() };
         all.extend(own);
         message
     }

@@ -31,7 +31,12 @@ impl Contract {
 
     /// The names of the properties that a component must have.
     pub(crate) fn required(&self, name: &str) -> Vec<&str> {
-        required(self.schema(name)).collect()
+        let mut required: Vec<&str> = required(self.schema(name)).collect();
+        if name == "Message" {
+            // Every stored message belongs to an agent.
+            required.push("agent_id");
+        }
+        required
     }
 
     /// Instances of a component, each with a title for the case that it fails: with all properties, with the
@@ -99,12 +104,15 @@ impl Contract {
     fn forms(&self, schema: &Value, context: Context<'_>) -> Vec<Value> {
         if let Some(options) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
             let tag = schema["discriminator"]["propertyName"].as_str();
+            // An empty object does not say which member of a union it is.
+            let is_ambiguous = tag.is_none() && options.iter().filter_map(reference).count() > 1;
             return options
                 .iter()
                 .flat_map(|option| match (tag, reference(option)) {
                     (Some(tag), Some(name)) => self.tagged(name, tag, context.depth + 1),
                     _ => self.forms(option, context),
                 })
+                .filter(|form| !is_ambiguous || form != &json!({}))
                 .collect();
         }
         if let Some(name) = reference(schema) {
@@ -136,6 +144,8 @@ impl Contract {
                     let value = self.forms(&Value::Object(values.clone()), context).swap_remove(0);
                     json!({ "key": value })
                 }
+                _ if context.property == "completion_tokens_details" => json!({"reasoning_tokens": 7}),
+                _ if context.property == "prompt_tokens_details" => json!({"cached_tokens": 7}),
                 _ => json!({"key": "value", "nested": {"list": [1, null, 2.5]}}),
             }],
             Some("integer") => vec![json!(schema["minimum"].as_i64().unwrap_or(7).max(7))],
@@ -143,6 +153,7 @@ impl Contract {
             Some("boolean") => vec![json!(true), json!(false)],
             Some("string") => vec![context.text(schema).into()],
             Some("null") => vec![Value::Null],
+            _ if context.property == "tool_call_id" => vec!["text".into()],
             _ => vec![json!({"any": ["thing", 1]})],
         }
     }
@@ -175,7 +186,11 @@ impl Context<'_> {
                 .to_owned();
         }
         let by_pattern = schema["pattern"].as_str().and_then(|pattern| pattern.strip_prefix('^')?.split_once("-["));
-        match by_pattern.map(|(prefix, _)| prefix).or_else(|| self.id_prefix()) {
+        match by_pattern
+            .map(|(prefix, _)| prefix)
+            .filter(|prefix| !prefix.starts_with('('))
+            .or_else(|| self.id_prefix())
+        {
             Some(prefix) => format!("{prefix}-123e4567-e89b-42d3-a456-426614174000"),
             None => "text".to_owned(),
         }
@@ -196,6 +211,8 @@ impl Context<'_> {
             ("id", "ProviderTrace") => "provider_trace",
             ("id", "ToolCall" | "ToolCallContent") => return None,
             ("id", _) | ("message_ids" | "in_context_message_ids" | "last_processed_message_id", _) => "message",
+            ("message_id", _) => "message",
+            ("org_id", _) => "org",
             ("created_by_id" | "last_updated_by_id" | "user_id", _) => "user",
             ("agent_id" | "agent_ids" | "manager_agent_id", _) => "agent",
             ("block_ids" | "shared_block_ids" | "isolated_block_ids", _) => "block",
@@ -221,6 +238,11 @@ fn is_meant(name: &str, property: &str, form: &Value) -> bool {
         ("ChildToolRule", "children") => form != &json!([]),
         // Any text by the schema, but always the type of the agent.
         ("Memory", "agent_type") => form != &json!("text"),
+        // Null is the same as "message", and every stored message belongs to an agent.
+        ("MessageCreate", "type") | ("Message", "agent_id") => !form.is_null(),
+        // False and the empty list are always written as null.
+        (_, "is_err") => form != &json!(false),
+        ("Message", "tool_calls" | "tool_returns" | "approvals") => form != &json!([]),
         _ => true,
     }
 }
