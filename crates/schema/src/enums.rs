@@ -341,12 +341,14 @@ wire_enum! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "a macro declares the enum")]
 impl Default for CompactionMode {
     fn default() -> Self {
         Self::SlidingWindow
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "a macro declares the enum")]
 impl Default for AgentType {
     fn default() -> Self {
         Self::LettaV1Agent
