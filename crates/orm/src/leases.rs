@@ -44,8 +44,7 @@ pub fn acquire(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
 
 /// The run that holds the lease, if one does.
 pub fn holder(conn: &mut Conn, key: &str) -> Result<Option<RunId>> {
-    let run: Option<String> =
-        with_backend!(conn, c => t::table.find(key).select(t::run_id).first(c).optional())?;
+    let run: Option<String> = with_backend!(conn, c => t::table.find(key).select(t::run_id).first(c).optional())?;
     Ok(run.and_then(|run| run.parse().ok()))
 }
 

@@ -12,7 +12,9 @@ use crate::{
     connection::with_backend,
     json::RawJson,
     row::readable,
-    schema::{AgentId, ContentPart, ConversationId, MessageId, OrganizationId, RunId, StepId, StoredMessage, Timestamp},
+    schema::{
+        AgentId, ContentPart, ConversationId, MessageId, OrganizationId, RunId, StepId, StoredMessage, Timestamp,
+    },
     tables::messages as t,
 };
 use row::{MessageRow, NewRow};
@@ -154,10 +156,8 @@ pub fn search(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery
 /// The place of the message that a cursor names.
 fn cursor(conn: &mut Conn, organization: OrganizationId, id: Option<&str>) -> Result<Option<i64>> {
     let Some(id) = id.filter(|id| !id.is_empty()) else { return Ok(None) };
-    let query = t::table
-        .filter(t::organization_id.eq(organization.to_string()))
-        .filter(t::id.eq(id))
-        .select(t::sequence_id);
+    let query =
+        t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq(id)).select(t::sequence_id);
     let place: Option<i64> = with_backend!(conn, c => query.first(c).optional())?;
     place.map(Some).ok_or_else(|| Error::CursorNotFound { model: "message", id: id.to_owned() })
 }

@@ -157,8 +157,7 @@ pub fn finish(conn: &mut Conn, id: RunId, end: &RunEnd) -> Result<bool> {
     let run = || t::table.find(id.to_string()).filter(t::status.eq_any(going));
     let stored: Option<Option<RawJson>> = with_backend!(conn, c => run().select(t::metadata).first(c).optional())?;
     let Some(stored) = stored else { return Ok(false) };
-    let mut metadata: Map<String, Value> =
-        stored.and_then(|stored| stored.parse().ok()).unwrap_or_default();
+    let mut metadata: Map<String, Value> = stored.and_then(|stored| stored.parse().ok()).unwrap_or_default();
     metadata.extend(end.metadata.clone());
     let now = Timestamp::now().naive();
     let change = (

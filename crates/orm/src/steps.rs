@@ -71,7 +71,7 @@ pub struct StepEnd<'a> {
     /// Why the turn stopped with it, if it did.
     pub stop_reason: Option<StopReason>,
     /// What this step's model call cost.
-    pub usage: Option<&'a UsageStatistics>,
+    pub usage: Option<UsageStatistics>,
     /// The class of the failure.
     pub error_type: Option<&'a str>,
     /// More about the failure.
@@ -158,7 +158,7 @@ pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
         t::step_ns.eq(end.times.step_ns),
         t::updated_at.eq(Timestamp::now().naive()),
     );
-    let usage = end.usage.map(|usage| {
+    let usage = end.usage.as_ref().map(|usage| {
         let positive = |tokens: Option<i64>| tokens.filter(|tokens| *tokens > 0);
         (
             t::prompt_tokens.eq(usage.prompt_tokens),
@@ -194,8 +194,7 @@ pub fn pending<T: DeserializeOwned>(conn: &mut Conn, run: RunId) -> Result<Optio
 /// One step.
 pub fn get(conn: &mut Conn, organization: OrganizationId, id: StepId) -> Result<Option<Step>> {
     let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq(id.to_string()));
-    let row: Option<StepRow> =
-        with_backend!(conn, c => query.select(StepRow::as_select()).first(c).optional())?;
+    let row: Option<StepRow> = with_backend!(conn, c => query.select(StepRow::as_select()).first(c).optional())?;
     row.map(StepRow::into_step).transpose()
 }
 

@@ -21,26 +21,26 @@ const SHORT_ID: usize = 9;
 
 /// What the first messages depend on.
 #[derive(Debug, Clone, Copy)]
-pub struct Start<'a> {
+pub(super) struct Start<'a> {
     /// The agent.
-    pub agent_id: AgentId,
+    pub(super) agent_id: AgentId,
     /// Its type.
-    pub agent_type: AgentType,
+    pub(super) agent_type: AgentType,
     /// Whether it got the base tools of its type, and with them its manner of starting.
-    pub base_tools: bool,
+    pub(super) base_tools: bool,
     /// The name of its model.
-    pub model: &'a str,
+    pub(super) model: &'a str,
     /// The name of the model's provider.
-    pub provider: Option<&'a str>,
+    pub(super) provider: Option<&'a str>,
     /// Its timezone.
-    pub timezone: &'a str,
+    pub(super) timezone: &'a str,
     /// The time of its creation.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// The messages after the system message: those that were sent, packaged as the agent reads them, or the ones
 /// that agents of the type have when none were.
-pub fn messages(start: &Start<'_>, sent: Option<&[MessageCreate]>) -> Vec<StoredMessage> {
+pub(super) fn messages(start: &Start<'_>, sent: Option<&[MessageCreate]>) -> Vec<StoredMessage> {
     if let Some(sent) = sent {
         return sent.iter().flat_map(|message| start.packaged(message)).collect();
     }

@@ -54,11 +54,7 @@ struct Hit {
 /// applied to them.
 const HITS_PER_RESULT: i64 = 40;
 
-pub(super) fn search(
-    conn: &mut Conn,
-    organization: OrganizationId,
-    query: &SearchQuery<'_>,
-) -> Result<Vec<Found>> {
+pub(super) fn search(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>) -> Result<Vec<Found>> {
     let Some(text) = query.text.map(str::trim).filter(|text| !text.is_empty()) else {
         return newest(conn, organization, query, None);
     };
@@ -80,12 +76,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// The best hits of the index among the organization's (and the agent's) messages, best first.
-fn ranked(
-    conn: &mut Conn,
-    organization: OrganizationId,
-    query: &SearchQuery<'_>,
-    words: &[&str],
-) -> Result<Vec<i64>> {
+fn ranked(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
     let organization = organization.to_string();
     let agent = query.agent_id.map(|id| id.to_string()).unwrap_or_default();
     let most = query.limit.max(0).saturating_mul(HITS_PER_RESULT);
@@ -146,12 +137,7 @@ macro_rules! conditions {
     }};
 }
 
-fn by_rank(
-    conn: &mut Conn,
-    organization: OrganizationId,
-    query: &SearchQuery<'_>,
-    hits: &[i64],
-) -> Result<Vec<Found>> {
+fn by_rank(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, hits: &[i64]) -> Result<Vec<Found>> {
     let mut rows: Vec<MessageRow> = with_backend!(conn, c => {
         conditions!(organization, query)
             .filter(t::sequence_id.eq_any(hits))

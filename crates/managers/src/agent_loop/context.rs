@@ -1,0 +1,200 @@
+//! From the stored history to what a model is asked.
+//!
+//! Stored rows keep what happened; providers want a strict dialogue: every call answered, nothing answered twice,
+//! nothing empty. What does not fit is mended here, in the copy that is sent, so no stored history can make an agent
+//! unusable.
+
+use std::collections::HashSet;
+
+use muisti_llm::{ChatMessage, ChatPart, ToolCallOut};
+use muisti_orm::schema::{ContentPart, ImageSource, MessageRole, StoredMessage};
+
+/// The least number of characters of a tool return that is always sent.
+const MIN_RETURN_CHARS: usize = 5_000;
+/// What a model reads for a call whose return is missing.
+const NO_RETURN: &str = r#"{"status": "Failed", "message": "The call was interrupted before it returned."}"#;
+
+/// The messages of a request. `system` stands in for the stored system message when given.
+pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_window: i64) -> Vec<ChatMessage> {
+    let mut chat = Vec::with_capacity(history.len());
+    let return_limit = return_limit(context_window);
+    let mut open = Calls::default();
+    for (index, message) in history.iter().enumerate() {
+        match message.role {
+            MessageRole::System if index == 0 => {
+                chat.push(ChatMessage::system(system.map_or_else(|| text_of(&message.content), str::to_owned)));
+            }
+            MessageRole::Tool | MessageRole::Function => {
+                for (id, content) in returns_of(message) {
+                    if open.answer(&id) {
+                        chat.push(ChatMessage::tool(id, clip(content, return_limit)));
+                    }
+                }
+            }
+            // The rows around it say all that a model needs to know.
+            MessageRole::Approval if message.tool_calls.is_empty() => {}
+            MessageRole::Assistant | MessageRole::Approval => push_assistant(&mut chat, message, &mut open),
+            MessageRole::System | MessageRole::User | MessageRole::Summary => {
+                open.close(&mut chat);
+                let parts = parts_of(&message.content);
+                if !parts.is_empty() {
+                    chat.push(ChatMessage::User { parts, name: message.name.clone() });
+                }
+            }
+        }
+    }
+    open.close(&mut chat);
+    chat
+}
+
+/// The calls that wait for their return, in order, and all that were ever answered or asked.
+#[derive(Default)]
+struct Calls {
+    waiting: Vec<String>,
+    seen: HashSet<String>,
+}
+
+impl Calls {
+    /// Whether a return for this call may be sent: the call is there and has none yet.
+    fn answer(&mut self, id: &str) -> bool {
+        let found = self.waiting.iter().position(|waiting| waiting == id);
+        found.map(|index| self.waiting.remove(index)).is_some()
+    }
+
+    /// Answers what is still waiting, before anything else is said.
+    fn close(&mut self, chat: &mut Vec<ChatMessage>) {
+        chat.extend(self.waiting.drain(..).map(|id| ChatMessage::tool(id, NO_RETURN)));
+    }
+}
+
+fn push_assistant(chat: &mut Vec<ChatMessage>, message: &StoredMessage, open: &mut Calls) {
+    let text = Some(text_of(&message.content)).filter(|text| !text.is_empty());
+    let mut calls: Vec<ToolCallOut> = Vec::new();
+    for call in &message.tool_calls {
+        if open.seen.insert(call.id.clone()) {
+            calls.push(ToolCallOut {
+                id: call.id.clone(),
+                name: call.function.name.clone(),
+                arguments: call.function.arguments.clone(),
+            });
+        }
+    }
+    // An approval request right after the calls that needed none belongs to the same answer of the model.
+    if message.role == MessageRole::Approval
+        && let Some(ChatMessage::Assistant { tool_calls, .. }) = chat.last_mut()
+    {
+        open.waiting.extend(calls.iter().map(|call| call.id.clone()));
+        tool_calls.append(&mut calls);
+        return;
+    }
+    open.close(chat);
+    if text.is_none() && calls.is_empty() {
+        return;
+    }
+    open.waiting.extend(calls.iter().map(|call| call.id.clone()));
+    chat.push(ChatMessage::Assistant { text, reasoning: None, tool_calls: calls, name: None });
+}
+
+/// The returns of a tool row with the ids of their calls; old rows have only their text.
+fn returns_of(message: &StoredMessage) -> Vec<(String, String)> {
+    if message.tool_returns.is_empty() {
+        let id = message.tool_call_id.clone();
+        return id.map(|id| (id, text_of(&message.content))).into_iter().collect();
+    }
+    let texts = message.tool_returns.iter();
+    texts.filter_map(|tool| Some((tool.tool_call_id.clone()?, tool.func_response.as_ref()?.shown_as_text()))).collect()
+}
+
+/// The text parts of some content, in order.
+pub(super) fn text_of(content: &[ContentPart]) -> String {
+    let mut texts = content.iter().filter_map(ContentPart::as_text);
+    let mut text = texts.next().unwrap_or_default().to_owned();
+    for more in texts {
+        text.push('\n');
+        text.push_str(more);
+    }
+    text
+}
+
+fn parts_of(content: &[ContentPart]) -> Vec<ChatPart> {
+    let mut parts = Vec::with_capacity(content.len());
+    for part in content {
+        match part {
+            ContentPart::Text(text) if !text.text.is_empty() => parts.push(ChatPart::Text(text.text.clone())),
+            ContentPart::Image(image) => parts.push(match &image.source {
+                ImageSource::Base64(image) => ChatPart::Image {
+                    media_type: image.media_type.clone(),
+                    data: image.data.clone(),
+                    detail: image.detail.clone(),
+                },
+                ImageSource::Stored(image) => match (&image.media_type, &image.data) {
+                    (Some(media_type), Some(data)) => ChatPart::Image {
+                        media_type: media_type.clone(),
+                        data: data.clone(),
+                        detail: image.detail.clone(),
+                    },
+                    _ => ChatPart::Text("[Image omitted]".to_owned()),
+                },
+                ImageSource::Url(image) => ChatPart::ImageUrl { url: image.url.clone(), detail: None },
+            }),
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// How many characters of one tool return are sent: a fifth of the window at four characters a token.
+fn return_limit(context_window: i64) -> usize {
+    let window = usize::try_from(context_window).unwrap_or_default();
+    (window / 5 * 4).max(MIN_RETURN_CHARS)
+}
+
+fn clip(text: String, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text,
+        Some((end, _)) => {
+            let left_out = text.chars().count() - limit;
+            format!("{}... [truncated {left_out} chars]", text.get(..end).unwrap_or_default())
+        }
+    }
+}
+
+/// A rough count of the tokens of some messages: a third more than a token for four bytes, since counting too few
+/// costs a failed call and counting too many only an earlier cut.
+pub(super) fn estimate_tokens(messages: &[StoredMessage]) -> i64 {
+    let bytes: usize = messages.iter().map(bytes_of).sum();
+    i64::try_from(bytes / 3).unwrap_or(i64::MAX)
+}
+
+fn bytes_of(message: &StoredMessage) -> usize {
+    let content: usize = message
+        .content
+        .iter()
+        .map(|part| match part {
+            ContentPart::Text(text) => text.text.len(),
+            // What providers charge for an image does not follow its size.
+            ContentPart::Image(_) => 3_000,
+            _ => 0,
+        })
+        .sum();
+    let calls: usize =
+        message.tool_calls.iter().map(|call| call.function.name.len() + call.function.arguments.len()).sum();
+    content + calls + 16
+}
+
+/// How many of the oldest messages after the system message have to go so that the rest fits into `budget` tokens.
+///
+/// The cut is made before a message of the user, so that no tool return loses its call; the last such message stays.
+pub(super) fn messages_to_evict(history: &[StoredMessage], budget: i64) -> usize {
+    let starts: Vec<usize> = history
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, message)| matches!(message.role, MessageRole::User | MessageRole::Summary))
+        .map(|(index, _)| index)
+        .collect();
+    let system = history.get(..1).map_or(0, estimate_tokens);
+    let fits = |start: &usize| history.get(*start..).is_some_and(|rest| system + estimate_tokens(rest) <= budget);
+    let start = starts.iter().copied().find(fits).or_else(|| starts.last().copied());
+    start.map_or(0, |start| start - 1)
+}

@@ -1,0 +1,103 @@
+//! What a failed turn tells its client, its run and its agent.
+
+use muisti_llm::{LlmError, LlmErrorKind};
+use muisti_orm::schema::{ErrorMessage, RunId, StopReason};
+
+use crate::Error;
+
+/// The failure of a turn in the words of the API.
+pub(super) struct Failure {
+    pub(super) stop_reason: StopReason,
+    pub(super) error: Error,
+}
+
+impl Failure {
+    pub(super) fn new(error: Error) -> Self {
+        let stop_reason = match &error {
+            Error::Llm(error) => match error.kind {
+                LlmErrorKind::EmptyResponse | LlmErrorKind::InvalidResponse => StopReason::InvalidLlmResponse,
+                LlmErrorKind::ContextOverflow => StopReason::Error,
+                _ => StopReason::LlmApiError,
+            },
+            _ => StopReason::Error,
+        };
+        Self { stop_reason, error }
+    }
+
+    /// The error frame of a stream, which is also what the run keeps as `metadata.error`.
+    pub(super) fn message(&self, run_id: RunId) -> ErrorMessage {
+        let (error_type, message) = describe(&self.error);
+        let detail = match &self.error {
+            // The text of a fault of ours is for the log.
+            Error::Internal(_) => message.clone(),
+            error => error.to_string(),
+        };
+        ErrorMessage { run_id, error_type: error_type.to_owned(), message, detail: Some(detail), seq_id: None }
+    }
+}
+
+/// `error_type` and the sentence for it. Clients match on both.
+fn describe(error: &Error) -> (&'static str, String) {
+    match error {
+        Error::Llm(error) => {
+            let (kind, message) = describe_llm(error);
+            (kind, message.to_owned())
+        }
+        Error::Internal(_) => {
+            ("internal_error", "An unknown error occurred with the LLM streaming request.".to_owned())
+        }
+        error => ("internal_error", error.to_string()),
+    }
+}
+
+fn describe_llm(error: &LlmError) -> (&'static str, &'static str) {
+    match error.kind {
+        LlmErrorKind::Timeout => ("llm_timeout", "The LLM request timed out. Please try again."),
+        LlmErrorKind::RateLimit => {
+            ("llm_rate_limit", "Rate limit exceeded for LLM model provider. Please wait before making another request.")
+        }
+        LlmErrorKind::Authentication => ("llm_authentication", "Authentication failed with the LLM model provider."),
+        LlmErrorKind::EmptyResponse => ("llm_empty_response", "LLM returned an empty response."),
+        LlmErrorKind::BadRequest | LlmErrorKind::ContextOverflow => {
+            ("llm_bad_request", "The request to the LLM model provider was invalid.")
+        }
+        LlmErrorKind::InsufficientCredits => {
+            ("llm_insufficient_credits", "Insufficient credits for LLM request. Please check your account.")
+        }
+        LlmErrorKind::PermissionDenied => {
+            ("llm_permission_denied", "The LLM model provider does not permit this request.")
+        }
+        LlmErrorKind::NotFound => ("llm_not_found", "The LLM model provider does not know this model or path."),
+        LlmErrorKind::Unprocessable => {
+            ("llm_unprocessable_entity", "The LLM model provider cannot process this request.")
+        }
+        LlmErrorKind::Connection
+        | LlmErrorKind::Server
+        | LlmErrorKind::Overloaded
+        | LlmErrorKind::BrokenStream
+        | LlmErrorKind::InvalidResponse
+        | LlmErrorKind::Unsupported => ("llm_error", "An error occurred with the LLM request."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_failure_keeps_its_class_and_its_own_words() {
+        let error = LlmError::new(LlmErrorKind::RateLimit, "openai", "Slow down, please.");
+        let failure = Failure::new(error.into());
+        assert_eq!(failure.stop_reason, StopReason::LlmApiError);
+        let message = serde_json::to_value(failure.message(RunId::random())).unwrap();
+        assert_eq!(message["error_type"], "llm_rate_limit");
+        assert!(message["detail"].as_str().unwrap().contains("Slow down, please."));
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_not_told_to_the_client() {
+        let failure = Failure::new(Error::Internal("secret".into()));
+        let message = serde_json::to_string(&failure.message(RunId::random())).unwrap();
+        assert!(message.contains("internal_error") && !message.contains("secret"));
+    }
+}

@@ -1,0 +1,115 @@
+//! What a turn works with: the agent, its tools, its model, and the messages in its context.
+
+use std::sync::Arc;
+
+use muisti_llm::{Provider, ToolSpec};
+use muisti_orm::{
+    Conn, agents, messages,
+    schema::{AgentId, LlmConfig, StoredMessage, Tool, ToolRule},
+    tools,
+};
+
+use crate::{Actor, Error, Result, Services, model};
+
+/// An agent as a turn needs it.
+pub(super) struct Loaded {
+    pub(super) agent: agents::AgentRow,
+    pub(super) tools: Vec<Tool>,
+    /// The messages in context, the system message first.
+    pub(super) context: Vec<StoredMessage>,
+}
+
+impl Loaded {
+    /// Reads the agent with its tools and its context: three queries.
+    pub(super) fn read(conn: &mut Conn, actor: &Actor, id: AgentId) -> Result<Self> {
+        let organization = actor.organization_id;
+        let agent = agents::get(conn, organization, id)?.ok_or_else(|| Error::missing("Agent", id))?;
+        let tools = tools::attached_to(conn, id)?;
+        // With autoclear every turn begins with nothing but the system message.
+        let in_context = match agent.message_ids.as_slice() {
+            [system, ..] if agent.message_buffer_autoclear => std::slice::from_ref(system),
+            all => all,
+        };
+        let context = messages::by_ids(conn, organization, in_context)?;
+        if context.is_empty() {
+            return Err(Error::BadRequest(format!(
+                "Agent {id} has no message in its context, not even its system message. Recompile its system prompt, \
+                 or set its message_ids."
+            )));
+        }
+        Ok(Self { agent, tools, context })
+    }
+
+    /// The tools as the model is told of them.
+    pub(super) fn tool_specs(&self) -> Vec<ToolSpec> {
+        self.tools.iter().filter_map(|tool| spec(tool, self.agent.llm_config.strict)).collect()
+    }
+
+    /// Whether the agent must not use this tool before somebody has approved of it.
+    pub(super) fn needs_approval(&self, tool: &str) -> bool {
+        self.agent
+            .tool_rules
+            .iter()
+            .any(|rule| matches!(rule, ToolRule::RequiresApproval(rule) if rule.tool_name == tool))
+    }
+
+    /// Whether the turn ends with a call of this tool.
+    pub(super) fn ends_turn(&self, tool: &str) -> bool {
+        self.agent.tool_rules.iter().any(|rule| matches!(rule, ToolRule::ExitLoop(rule) if rule.tool_name == tool))
+    }
+
+    /// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
+    /// anything about an order.
+    pub(super) fn allows_parallel_calls(&self) -> bool {
+        self.agent.llm_config.parallel_tool_calls.unwrap_or(false)
+            && self.agent.tool_rules.iter().all(|rule| matches!(rule, ToolRule::RequiresApproval(_)))
+    }
+}
+
+fn spec(tool: &Tool, strict: bool) -> Option<ToolSpec> {
+    let schema = tool.json_schema.as_ref()?;
+    let description = schema.get("description").and_then(|text| text.as_str()).or(tool.description.as_deref());
+    let parameters = schema.get("parameters").cloned();
+    Some(ToolSpec {
+        name: tool.name.clone(),
+        description: description.unwrap_or_default().to_owned(),
+        parameters: parameters.unwrap_or_else(|| serde_json::json!({"type": "object", "properties": {}})),
+        strict,
+    })
+}
+
+/// The model that a turn asks.
+pub(super) struct ChatModel {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) config: LlmConfig,
+}
+
+impl ChatModel {
+    /// The model of the agent, or the one that the request names instead.
+    ///
+    /// # Errors
+    /// 404 when no provider has it.
+    pub(super) async fn of(
+        services: &Services,
+        actor: &Actor,
+        config: &LlmConfig,
+        instead: Option<&str>,
+    ) -> Result<Self> {
+        let config = match instead {
+            Some(handle) => {
+                let info = services.models().resolve(actor, handle).await?;
+                let mut config = model::config::from_info(&info);
+                config.context_window = config.context_window.min(services.settings().max_context_window);
+                config
+            }
+            None => config.clone(),
+        };
+        let handle = config.handle.clone().unwrap_or_else(|| {
+            let provider = config.provider_name.as_deref().unwrap_or(config.model_endpoint_type.as_str());
+            format!("{provider}/{}", config.model)
+        });
+        let (provider, _) =
+            services.catalog().resolve(&handle).await.map_err(|error| Error::HandleNotFound(error.to_string()))?;
+        Ok(Self { provider, config })
+    }
+}

@@ -1,0 +1,97 @@
+//! The loop: what an agent does with the messages it is sent.
+//!
+//! There is one loop, however its answer travels. [`AgentLoop::send`] gives the whole answer at the end,
+//! [`AgentLoop::stream`] its events as they come. Either way the turn lives in a task of its own, so a client that
+//! hangs up loses sight of it and nothing else.
+//!
+//! - `request`: what may be sent, and the messages it becomes.
+//! - `turn`: from acceptance to the end: the queue for the history, the steps, the run's row.
+//! - `step`: one model call and its tools; `draft` is its state between two transactions.
+//! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
+//! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
+
+mod context;
+mod deltas;
+mod draft;
+mod failure;
+mod history_lock;
+mod loaded;
+mod node;
+mod recover;
+mod request;
+mod sink;
+mod step;
+mod turn;
+
+use std::time::Duration;
+
+use muisti_orm::schema::{AgentId, RunId, SendResponse, StreamEvent, StreamingSendRequest};
+use tokio::sync::mpsc;
+
+use crate::{Actor, Error, Result, Services};
+use sink::{Delivery, Sink};
+use turn::Turn;
+
+pub use node::Node;
+
+/// How long a request for a whole answer waits for other turns of the same history. The SDKs give up after a minute.
+const PATIENCE: Duration = Duration::from_secs(50);
+/// How long a stream waits for them. Pings keep it open.
+const STREAM_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Sends messages to agents.
+pub struct AgentLoop {
+    services: Services,
+}
+
+/// A turn whose events are read while it goes on.
+pub struct TurnStream {
+    /// The run that the turn is recorded as.
+    pub run_id: RunId,
+    /// What happens; the channel closes when the turn is over. It may be dropped at any time.
+    pub events: mpsc::UnboundedReceiver<StreamEvent>,
+}
+
+impl Services {
+    /// The way to send messages to agents.
+    pub fn agent_loop(&self) -> AgentLoop {
+        AgentLoop { services: self.clone() }
+    }
+}
+
+impl AgentLoop {
+    /// Sends messages and gives all that the agent did.
+    ///
+    /// The turn goes on to its end even if the returned future is dropped.
+    ///
+    /// # Errors
+    /// 404 for an unknown agent or model; 400 and 422 for a request that cannot be processed; 409 when the agent waits
+    /// for an approval, or for longer than a minute works on something else; what the model provider failed with.
+    pub async fn send(&self, actor: &Actor, agent: AgentId, request: StreamingSendRequest) -> Result<SendResponse> {
+        let sink = Sink::new(Delivery::Collected, request.request.include_return_message_types.clone());
+        let turn = Turn::accept(&self.services, actor, agent, &request, "send_message", sink).await?;
+        let running = tokio::spawn(turn.run(PATIENCE));
+        running.await.map_err(|error| Error::Internal(format!("a turn ended in a panic: {error}")))?
+    }
+
+    /// Sends messages and gives the events of the turn as they come. `run_type` says in the run's metadata which
+    /// route it was.
+    ///
+    /// # Errors
+    /// As [`Self::send`], for what is known before the turn begins. Later failures are events.
+    pub async fn stream(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        request: StreamingSendRequest,
+        run_type: &'static str,
+    ) -> Result<TurnStream> {
+        let (client, events) = mpsc::unbounded_channel();
+        let delivery = if request.stream.stream_tokens { Delivery::Tokens(client) } else { Delivery::Steps(client) };
+        let sink = Sink::new(delivery, request.request.include_return_message_types.clone());
+        let turn = Turn::accept(&self.services, actor, agent, &request, run_type, sink).await?;
+        let run_id = turn.run_id();
+        tokio::spawn(turn.run(STREAM_PATIENCE));
+        Ok(TurnStream { run_id, events })
+    }
+}

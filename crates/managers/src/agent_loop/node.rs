@@ -1,0 +1,109 @@
+//! The turns that live in this process, and its promise to the others to be alive.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use muisti_orm::schema::{RunId, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::history_lock::HistoryLocks;
+
+/// How long a lease holds without being renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// How often leases are renewed.
+pub(crate) const RENEWAL: Duration = Duration::from_secs(10);
+
+/// This process among all that share the database.
+#[derive(Clone, Default)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    locks: HistoryLocks,
+    active: Mutex<HashSet<RunId>>,
+    changed: Notify,
+    closing: AtomicBool,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            id: format!("node-{}", Uuid::new_v4()),
+            locks: HistoryLocks::default(),
+            active: Mutex::default(),
+            changed: Notify::new(),
+            closing: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A turn that lives here, until it is dropped.
+pub(super) struct ActiveTurn {
+    node: Node,
+    run: RunId,
+}
+
+impl Node {
+    /// The name by which the others know it; new with each start.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    pub(super) fn locks(&self) -> &HistoryLocks {
+        &self.0.locks
+    }
+
+    /// The time until which what is taken or renewed now is this node's.
+    pub(super) fn lease_until(&self) -> Timestamp {
+        (Timestamp::now().utc() + LEASE).into()
+    }
+
+    /// Whether no new turns are taken on.
+    pub fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn enter(&self, run: RunId) -> ActiveTurn {
+        self.active().insert(run);
+        ActiveTurn { node: self.clone(), run }
+    }
+
+    /// The runs that live here.
+    pub(super) fn runs(&self) -> Vec<RunId> {
+        self.active().iter().copied().collect()
+    }
+
+    /// Takes on no new turns and waits for those that live here, at most `grace`. Returns how many are left.
+    pub(super) async fn close(&self, grace: Duration) -> usize {
+        self.0.closing.store(true, Ordering::Release);
+        let drained = async {
+            loop {
+                let changed = self.0.changed.notified();
+                if self.active().is_empty() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, drained).await;
+        self.active().len()
+    }
+
+    fn active(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+        self.0.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ActiveTurn {
+    fn drop(&mut self) {
+        self.node.active().remove(&self.run);
+        self.node.0.changed.notify_waiters();
+    }
+}

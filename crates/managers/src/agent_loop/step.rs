@@ -1,0 +1,362 @@
+//! One step: a model call and the tools that the model calls.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use muisti_llm::{Assembler, ChatAnswer, ChatRequest, FinishReason, ToolChoice, Usage, json::tool_arguments};
+use muisti_orm::{
+    schema::{
+        ContentPart, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent, StepId,
+        StepStatus, StopReason, StoredMessage, Timestamp, Tool, UsageStatistics,
+    },
+    steps,
+};
+
+use super::{
+    context,
+    deltas::Deltas,
+    draft::Draft,
+    loaded::{ChatModel, Loaded},
+    turn::{Commit, Next, Turn},
+};
+use crate::{
+    Error, Result,
+    prompt::time::local_time,
+    tool::{ToolContext, ToolOutcome},
+};
+
+/// How often a context that is too long is cut before the step gives up, and what is left of the window each time, in
+/// hundredths.
+const CUTS: [i64; 3] = [70, 45, 20];
+/// The part of the window, in hundredths, from which the context is cut before it overflows.
+const FULL: i64 = 90;
+
+/// A step that has begun.
+pub(super) struct OpenStep {
+    pub(super) id: StepId,
+    began: Instant,
+    began_at: Timestamp,
+    model: StepModel,
+}
+
+/// What the step's row says about its model.
+#[derive(Clone)]
+struct StepModel {
+    provider_name: String,
+    provider_category: Option<String>,
+    model: String,
+    handle: Option<String>,
+    endpoint: Option<String>,
+    context_window: i64,
+}
+
+/// A whole answer, and how long it took.
+struct Asked {
+    answer: ChatAnswer,
+    message_id: MessageId,
+    times: steps::StepTimes,
+}
+
+impl OpenStep {
+    pub(super) fn new(_loaded: &Loaded, model: &ChatModel) -> Self {
+        let config = &model.config;
+        Self::with(StepModel {
+            provider_name: config.model_endpoint_type.to_string(),
+            provider_category: config.provider_category.map(|category| category.to_string()),
+            model: config.model.clone(),
+            handle: config.handle.clone(),
+            endpoint: config.model_endpoint.clone(),
+            context_window: config.context_window,
+        })
+    }
+
+    fn with(model: StepModel) -> Self {
+        Self { id: StepId::random(), began: Instant::now(), began_at: Timestamp::now(), model }
+    }
+
+    /// The row with which the step begins.
+    pub(super) fn row(&self, turn: &Turn, loaded: &Loaded) -> steps::NewStep {
+        let model = self.model.clone();
+        steps::NewStep {
+            id: self.id,
+            run_id: turn.run_id,
+            agent_id: turn.agent_id,
+            project_id: loaded.agent.project_id.clone(),
+            provider_name: Some(model.provider_name),
+            provider_category: model.provider_category,
+            model: model.model,
+            model_handle: model.handle,
+            model_endpoint: model.endpoint,
+            context_window_limit: model.context_window,
+            request_id: None,
+        }
+    }
+}
+
+impl Turn {
+    /// Takes one step. With [`Next::Step`] comes the step that follows, which is stored already.
+    pub(super) async fn step(
+        &mut self,
+        step: OpenStep,
+        loaded: &mut Loaded,
+        model: &ChatModel,
+        last: bool,
+    ) -> Result<(Next, Option<OpenStep>)> {
+        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model).await?;
+        let usage = step_usage(answer.usage);
+        add(&mut self.usage, &usage);
+        self.make_room(&usage, loaded, model);
+        if !loaded.allows_parallel_calls() {
+            answer.tool_calls.truncate(1);
+        }
+        let out_of_tokens = answer.finish == Some(FinishReason::Length);
+        let assistant = assistant_message(self, &step, message_id, answer, model);
+
+        let (new, tools, stop) = if assistant.tool_calls.is_empty() {
+            let stop = if out_of_tokens { StopReason::MaxTokensExceeded } else { StopReason::EndTurn };
+            let said_something = !assistant.content.is_empty();
+            (said_something.then_some(assistant).into_iter().collect(), Vec::new(), Some(stop))
+        } else {
+            let started = Instant::now();
+            let draft = self.call_tools(&step, Draft::new(assistant), loaded).await?;
+            times.tool_execution_ns = elapsed(started);
+            let tools = used_tools(&draft, loaded);
+            let ends = draft.assistant.tool_calls.iter().any(|call| loaded.ends_turn(&call.function.name));
+            let stop = match (ends, last) {
+                (true, _) => Some(StopReason::ToolRule),
+                (false, true) => Some(StopReason::MaxSteps),
+                (false, false) => None,
+            };
+            (draft.into_messages().to_vec(), tools, stop)
+        };
+        times.step_ns = elapsed(step.began);
+        let following = stop.is_none().then(|| OpenStep::with(step.model.clone()));
+        let end = steps::StepEnd {
+            status: StepStatus::Success,
+            stop_reason: stop,
+            usage: Some(usage),
+            error_type: None,
+            error_data: None,
+            times,
+        };
+        loaded.context.extend(new.iter().cloned());
+        let next = following.as_ref().map(|next| next.row(self, loaded));
+        self.commit(Commit { step: step.id, end, new, tools, next, stop }).await?;
+        Ok((stop.map_or(Next::Step, Next::Stop), following))
+    }
+
+    /// Asks the model, with a shorter context if this one is too long for it.
+    async fn ask(&mut self, step: &OpenStep, loaded: &mut Loaded, model: &ChatModel) -> Result<Asked> {
+        let window = model.config.context_window;
+        // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
+        if context::estimate_tokens(&loaded.context) > window {
+            self.cut(loaded, window * FULL / 100);
+        }
+        let mut cuts = CUTS.iter();
+        loop {
+            let overflow = match self.call_model(step, loaded, model).await {
+                Err(Error::Llm(error)) if error.is_context_overflow() => error,
+                asked => return asked,
+            };
+            let cut = cuts.next().is_some_and(|percent| self.cut(loaded, window * percent / 100));
+            if !cut {
+                return Err(Error::ContextWindowExceeded(format!(
+                    "The messages do not fit into the model's context of {window} tokens, and there are none left that \
+                     could be left out. Shorten the message, the memory blocks or the tools, or take a model with a \
+                     larger context. {overflow}"
+                )));
+            }
+        }
+    }
+
+    async fn call_model(&mut self, step: &OpenStep, loaded: &Loaded, model: &ChatModel) -> Result<Asked> {
+        let request = chat_request(self, loaded, model);
+        let message_id = MessageId::random();
+        let only_first_call = !loaded.allows_parallel_calls();
+        let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call);
+        let mut times = steps::StepTimes {
+            step_start_ns: nanoseconds(step.began_at),
+            llm_request_start_ns: nanoseconds(Timestamp::now()),
+            ..Default::default()
+        };
+        let asked = Instant::now();
+        let mut events = model.provider.chat(&request).await?;
+        let mut assembler = Assembler::new();
+        while let Some(event) = events.next().await {
+            let event = event?;
+            self.sink.first_sign();
+            assembler.push(&event);
+            if self.sink.wants_tokens()
+                && let Some(delta) = deltas.of(&event, &assembler)
+            {
+                self.sink.delta(delta);
+            }
+        }
+        times.llm_request_ns = elapsed(asked);
+        let answer = assembler.finish(model.provider.name())?;
+        Ok(Asked { answer, message_id, times })
+    }
+
+    /// Runs the calls one after the other. Before each, what has been done so far is stored.
+    async fn call_tools(&mut self, step: &OpenStep, mut draft: Draft, loaded: &Loaded) -> Result<Draft> {
+        let timezone = loaded.agent.timezone.as_deref().unwrap_or("UTC").to_owned();
+        let executor = self.services.tool_executor();
+        for call in draft.assistant.tool_calls.clone() {
+            draft.started = Some(call.id.clone());
+            let (id, state) = (step.id, draft.clone());
+            self.services.db().write(move |conn| steps::set_draft(conn, id, &state)).await.map_err(Error::from)?;
+            let outcome = match find_tool(&call, loaded) {
+                Err(refused) => *refused,
+                Ok((tool, arguments)) => {
+                    let context = ToolContext {
+                        agent_id: self.agent_id,
+                        conversation_id: self.conversation_id,
+                        timezone: &timezone,
+                    };
+                    executor.execute(&self.actor, &context, tool, arguments).await
+                }
+            };
+            draft.record(&call, outcome, &local_time(Timestamp::now(), &timezone));
+        }
+        Ok(draft)
+    }
+
+    /// Cuts the context when this step has nearly filled the window. The model's own count is what is gone by.
+    fn make_room(&mut self, usage: &UsageStatistics, loaded: &mut Loaded, model: &ChatModel) {
+        let window = model.config.context_window;
+        if usage.total_tokens <= window * FULL / 100 {
+            return;
+        }
+        let estimate = context::estimate_tokens(&loaded.context);
+        let target = window * CUTS.first().copied().unwrap_or(FULL) / 100;
+        let budget = estimate.saturating_mul(target) / usage.total_tokens.max(1);
+        self.cut(loaded, budget);
+    }
+
+    /// Takes the oldest messages out of the context until it fits into `budget` tokens, as they are estimated. The
+    /// input of this turn stays. Returns whether there was something to take out.
+    fn cut(&mut self, loaded: &mut Loaded, budget: i64) -> bool {
+        let evictable = loaded.context.len().saturating_sub(self.input.len() + 1);
+        let count = context::messages_to_evict(&loaded.context, budget).min(evictable);
+        let evicted: Vec<MessageId> = loaded.context.drain(1..=count).map(|message| message.id).collect();
+        tracing::info!(run_id = %self.run_id, count, budget, "the oldest messages leave the context");
+        self.evicted.extend(evicted);
+        count > 0
+    }
+}
+
+fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel) -> ChatRequest {
+    let config = &model.config;
+    let system = turn.request.override_system.as_deref();
+    ChatRequest {
+        model: config.model.clone(),
+        messages: context::to_chat(&loaded.context, system, config.context_window),
+        tools: loaded.tool_specs(),
+        tool_choice: ToolChoice::Auto,
+        parallel_tool_calls: Some(loaded.allows_parallel_calls()),
+        temperature: Some(config.temperature),
+        max_tokens: config.max_tokens,
+        frequency_penalty: config.frequency_penalty,
+        reasoning_effort: config.reasoning_effort.map(|effort| effort.to_string()),
+        verbosity: config.verbosity.map(|verbosity| verbosity.to_string()),
+        response_format: config.response_format.as_ref().and_then(|format| serde_json::to_value(format).ok()),
+        user: None,
+        stream: true,
+    }
+}
+
+/// The tool that a call means, and its arguments; or what the model is told instead.
+fn find_tool<'a>(
+    call: &FunctionToolCall,
+    loaded: &'a Loaded,
+) -> Result<(&'a Tool, serde_json::Map<String, serde_json::Value>), Box<ToolOutcome>> {
+    let name = call.function.name.as_str();
+    let Some(tool) = loaded.tools.iter().find(|tool| tool.name == name) else {
+        let valid: Vec<&str> = loaded.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let text = format!("[ToolConstraintError] Cannot call {name}, valid tools include: [{}]", valid.join(", "));
+        return Err(ToolOutcome::failure(name, "ToolConstraintError", text).into());
+    };
+    if loaded.needs_approval(name) {
+        let text = format!(
+            "'{name}' may be called only with an approval, and this server cannot ask for one yet. The tool was not run."
+        );
+        return Err(ToolOutcome::failure(name, "PermissionError", text).into());
+    }
+    match tool_arguments(&call.function.arguments) {
+        Ok(arguments) => Ok((tool, arguments)),
+        Err(reason) => Err(ToolOutcome::failure(name, "ValueError", reason).into()),
+    }
+}
+
+/// The model's answer as it is stored. Arguments that are no JSON would make later requests fail, so they are not kept
+/// as the model wrote them.
+fn assistant_message(
+    turn: &Turn,
+    step: &OpenStep,
+    id: MessageId,
+    answer: ChatAnswer,
+    model: &ChatModel,
+) -> StoredMessage {
+    let mut content = Vec::new();
+    if let Some(reasoning) = answer.reasoning {
+        content.push(ContentPart::Reasoning(ReasoningContent { is_native: true, reasoning, signature: None }));
+    } else if answer.reasoning_omitted {
+        content.push(ContentPart::OmittedReasoning(OmittedReasoningContent { signature: None }));
+    }
+    content.extend(answer.text.map(ContentPart::text));
+    let mut message = StoredMessage::new(turn.agent_id, MessageRole::Assistant, content);
+    message.id = id;
+    message.conversation_id = turn.conversation_id;
+    message.model = Some(model.config.model.clone());
+    message.step_id = Some(step.id);
+    message.run_id = Some(turn.run_id);
+    message.tool_calls =
+        answer.tool_calls.into_iter().map(|call| FunctionToolCall::new(call.id, call.name, call.arguments)).collect();
+    message
+}
+
+/// The ids of the agent's tools that were called.
+fn used_tools(draft: &Draft, loaded: &Loaded) -> Vec<String> {
+    let called = |tool: &&Tool| draft.assistant.tool_calls.iter().any(|call| call.function.name == tool.name);
+    loaded.tools.iter().filter(called).map(|tool| tool.id.to_string()).collect()
+}
+
+fn step_usage(usage: Option<Usage>) -> UsageStatistics {
+    let usage = usage.unwrap_or_default();
+    UsageStatistics {
+        completion_tokens: usage.completion_tokens,
+        prompt_tokens: usage.prompt_tokens,
+        total_tokens: usage.total_tokens,
+        step_count: 1,
+        run_ids: None,
+        cached_input_tokens: usage.cached_input_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        context_tokens: Some(usage.total_tokens),
+    }
+}
+
+/// Adds the usage of a step to that of its turn. What no step reported stays unknown.
+fn add(sum: &mut UsageStatistics, step: &UsageStatistics) {
+    let known = |sum: &mut Option<i64>, step: Option<i64>| {
+        if let Some(step) = step {
+            *sum = Some(sum.unwrap_or(0) + step);
+        }
+    };
+    sum.completion_tokens += step.completion_tokens;
+    sum.prompt_tokens += step.prompt_tokens;
+    sum.total_tokens += step.total_tokens;
+    sum.step_count += 1;
+    known(&mut sum.cached_input_tokens, step.cached_input_tokens);
+    known(&mut sum.cache_write_tokens, step.cache_write_tokens);
+    known(&mut sum.reasoning_tokens, step.reasoning_tokens);
+    sum.context_tokens = step.context_tokens;
+}
+
+fn nanoseconds(time: Timestamp) -> Option<i64> {
+    time.utc().timestamp_nanos_opt()
+}
+
+fn elapsed(since: Instant) -> Option<i64> {
+    i64::try_from(since.elapsed().as_nanos()).ok()
+}

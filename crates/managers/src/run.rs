@@ -1,0 +1,108 @@
+//! Runs: what requests have made agents do.
+
+use muisti_orm::{
+    Conn, Page, agents,
+    messages::{self, MessageFilter},
+    runs::{self, RunFilter},
+    schema::{AgentId, Run, RunId, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
+    steps::{self, StepFilter},
+};
+
+use crate::{Actor, Error, Result, Services, message::speaks_in_text};
+
+/// How many active runs are listed without a page.
+const ACTIVE: i64 = 100;
+
+/// Reads runs.
+pub struct RunManager<'a>(&'a Services);
+
+impl Services {
+    /// The runs of all agents.
+    pub const fn runs(&self) -> RunManager<'_> {
+        RunManager(self)
+    }
+}
+
+impl RunManager<'_> {
+    /// A page of runs by the time they began.
+    ///
+    /// # Errors
+    /// 404 for an unknown cursor.
+    pub async fn list(&self, actor: &Actor, filter: RunFilter, page: Page) -> Result<Vec<Run>> {
+        let organization = actor.organization_id;
+        self.0.db().read(move |conn| runs::list(conn, organization, &filter, &page).map_err(Error::from)).await
+    }
+
+    /// The newest runs that are going.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn active(&self, actor: &Actor, agent: Option<AgentId>, background: Option<bool>) -> Result<Vec<Run>> {
+        let filter = RunFilter {
+            agent_ids: agent.into_iter().collect(),
+            statuses: vec![RunStatus::Created, RunStatus::Running],
+            background,
+            ..Default::default()
+        };
+        self.list(actor, filter, Page::first(ACTIVE, muisti_orm::Order::Desc)).await
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// 404 when there is no such run.
+    pub async fn get(&self, actor: &Actor, id: RunId) -> Result<Run> {
+        let actor = *actor;
+        self.0.db().read(move |conn| get(conn, &actor, id)).await
+    }
+
+    /// A page of the messages of a run, its input among them, shown as the request asked for.
+    ///
+    /// # Errors
+    /// 404 when there is no such run or cursor.
+    pub async fn messages(&self, actor: &Actor, id: RunId, page: Page) -> Result<Vec<WireMessage>> {
+        let actor = *actor;
+        let read = move |conn: &mut Conn| {
+            let run = get(conn, &actor, id)?;
+            let agent = agents::get(conn, actor.organization_id, run.agent_id)?;
+            let filter = MessageFilter { run_id: Some(id), ..Default::default() };
+            let messages = messages::list(conn, actor.organization_id, &filter, &page)?;
+            let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
+            let options = run.request_config.unwrap_or_default().wire_options(text_is_assistant);
+            Ok::<_, Error>(to_wire_list(&messages, &options))
+        };
+        self.0.db().read(read).await
+    }
+
+    /// The tokens of all steps of a run.
+    ///
+    /// # Errors
+    /// 404 when there is no such run.
+    pub async fn usage(&self, actor: &Actor, id: RunId) -> Result<RunUsage> {
+        let actor = *actor;
+        let read = move |conn: &mut Conn| {
+            get(conn, &actor, id)?;
+            steps::usage(conn, actor.organization_id, id).map_err(Error::from)
+        };
+        self.0.db().read(read).await
+    }
+
+    /// A page of the steps of a run.
+    ///
+    /// # Errors
+    /// 404 when there is no such run or cursor.
+    pub async fn steps(&self, actor: &Actor, id: RunId, page: Page) -> Result<Vec<Step>> {
+        let actor = *actor;
+        let read = move |conn: &mut Conn| {
+            get(conn, &actor, id)?;
+            let filter = StepFilter { run_id: Some(id), ..Default::default() };
+            steps::list(conn, actor.organization_id, &filter, &page).map_err(Error::from)
+        };
+        self.0.db().read(read).await
+    }
+}
+
+fn get(conn: &mut Conn, actor: &Actor, id: RunId) -> Result<Run> {
+    let run = runs::get(conn, actor.organization_id, id)?;
+    run.ok_or_else(|| Error::NotFound(format!("Run with id {id} not found")))
+}

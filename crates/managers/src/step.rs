@@ -1,0 +1,66 @@
+//! Steps: one model call each, with its tools.
+
+use muisti_orm::{
+    Conn, Order, Page, agents,
+    messages::{self, MessageFilter},
+    schema::{Step, StepId, WireMessage, WireOptions, to_wire_list},
+    steps::{self, StepFilter},
+};
+
+use crate::{Actor, Error, Result, Services, message::speaks_in_text};
+
+/// Reads steps.
+pub struct StepManager<'a>(&'a Services);
+
+impl Services {
+    /// The steps of all runs.
+    pub const fn steps(&self) -> StepManager<'_> {
+        StepManager(self)
+    }
+}
+
+impl StepManager<'_> {
+    /// A page of steps by the time they began.
+    ///
+    /// # Errors
+    /// 404 for an unknown cursor.
+    pub async fn list(&self, actor: &Actor, filter: StepFilter, page: Page) -> Result<Vec<Step>> {
+        let organization = actor.organization_id;
+        self.0.db().read(move |conn| steps::list(conn, organization, &filter, &page).map_err(Error::from)).await
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// 404 when there is no such step.
+    pub async fn get(&self, actor: &Actor, id: StepId) -> Result<Step> {
+        let actor = *actor;
+        self.0.db().read(move |conn| get(conn, &actor, id)).await
+    }
+
+    /// A page of the messages of a step, its run's input among those of the first. The cursors follow the order.
+    ///
+    /// # Errors
+    /// 404 when there is no such step or cursor.
+    pub async fn messages(&self, actor: &Actor, id: StepId, page: Page) -> Result<Vec<WireMessage>> {
+        let actor = *actor;
+        let page = match page.order {
+            Order::Asc => page,
+            Order::Desc => Page { after: page.before, before: page.after, ..page },
+        };
+        let read = move |conn: &mut Conn| {
+            let step = get(conn, &actor, id)?;
+            let agent = step.agent_id.map(|agent| agents::get(conn, actor.organization_id, agent)).transpose()?;
+            let filter = MessageFilter { step_id: Some(id), ..Default::default() };
+            let messages = messages::list(conn, actor.organization_id, &filter, &page)?;
+            let text_is_assistant = agent.flatten().is_none_or(|agent| speaks_in_text(agent.agent_type));
+            Ok::<_, Error>(to_wire_list(&messages, &WireOptions { text_is_assistant, ..WireOptions::default() }))
+        };
+        self.0.db().read(read).await
+    }
+}
+
+fn get(conn: &mut Conn, actor: &Actor, id: StepId) -> Result<Step> {
+    let step = steps::get(conn, actor.organization_id, id)?;
+    step.ok_or_else(|| Error::NotFound(format!("Step with id {id} does not exist")))
+}

@@ -1,0 +1,6 @@
+//! The managers on real databases, SQLite and PostgreSQL, with a scripted model server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod agents;
+mod support;
