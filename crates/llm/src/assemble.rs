@@ -33,6 +33,8 @@ impl ChatAnswer {
 #[derive(Debug, Clone, Default)]
 pub struct Assembler {
     answer: ChatAnswer,
+    /// The index of each tool call, in the order of the answer's.
+    indices: Vec<usize>,
 }
 
 impl Assembler {
@@ -48,12 +50,12 @@ impl Assembler {
             ChatEvent::OmittedReasoning => self.answer.reasoning_omitted = true,
             ChatEvent::Text(piece) => self.answer.text.get_or_insert_default().push_str(piece),
             ChatEvent::ToolCall { index, id, name, arguments } => {
-                // A provider counts from 0 without gaps; should one not, its calls still come out in order.
-                let slot = (*index).min(self.answer.tool_calls.len());
-                if slot == self.answer.tool_calls.len() {
+                let slot = self.slot(*index).unwrap_or_else(|| {
                     let id = id.clone().unwrap_or_else(new_tool_call_id);
                     self.answer.tool_calls.push(ToolCallOut { id, name: String::new(), arguments: String::new() });
-                }
+                    self.indices.push(*index);
+                    self.indices.len() - 1
+                });
                 if let Some(call) = self.answer.tool_calls.get_mut(slot) {
                     call.name.push_str(name.as_deref().unwrap_or_default());
                     call.arguments.push_str(arguments);
@@ -71,7 +73,11 @@ impl Assembler {
 
     /// The id of the call with this index, once its first piece has come.
     pub fn tool_call_id(&self, index: usize) -> Option<&str> {
-        self.answer.tool_calls.get(index).map(|call| call.id.as_str())
+        self.answer.tool_calls.get(self.slot(index)?).map(|call| call.id.as_str())
+    }
+
+    fn slot(&self, index: usize) -> Option<usize> {
+        self.indices.iter().position(|known| *known == index)
     }
 
     /// The answer of a stream that came to its end.
@@ -100,4 +106,55 @@ pub(crate) fn new_tool_call_id() -> String {
     let mut id = Uuid::new_v4().simple().to_string();
     id.truncate(8);
     format!("call_{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(index: usize, id: Option<&str>, arguments: &str) -> ChatEvent {
+        let name = id.map(|_| "t".to_owned());
+        ChatEvent::ToolCall { index, id: id.map(str::to_owned), name, arguments: arguments.to_owned() }
+    }
+
+    fn fold(events: &[ChatEvent]) -> Assembler {
+        let mut assembler = Assembler::new();
+        for event in events {
+            assembler.push(event);
+        }
+        assembler
+    }
+
+    #[test]
+    fn a_call_without_an_id_gets_one_that_stays() {
+        let mut assembler = fold(&[call(0, None, "{")]);
+        let id = assembler.tool_call_id(0).unwrap().to_owned();
+        assert!(id.len() == 13 && id.starts_with("call_"), "{id}");
+        assembler.push(&call(0, None, "}"));
+        assert_eq!(assembler.so_far().tool_calls[0].id, id);
+        assert_eq!(assembler.so_far().tool_calls[0].arguments, "{}");
+    }
+
+    #[test]
+    fn gaps_in_the_count_of_calls_do_not_mix_them() {
+        let assembler =
+            fold(&[call(0, Some("a"), "1"), call(5, Some("b"), "2"), call(5, None, "3"), call(0, None, "4")]);
+        let found: Vec<_> = assembler.so_far().tool_calls.iter().map(|c| (&*c.id, &*c.arguments)).collect();
+        assert_eq!(found, [("a", "14"), ("b", "23")]);
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_or_held_back_may_be_empty_and_no_other() {
+        for (finish, whole) in [
+            (Some(FinishReason::Length), true),
+            (Some(FinishReason::ContentFilter), true),
+            (Some(FinishReason::Stop), false),
+            (None, false),
+        ] {
+            let events: Vec<_> = finish.clone().map(ChatEvent::Finish).into_iter().collect();
+            assert_eq!(fold(&events).finish("p").is_ok(), whole, "{finish:?}");
+        }
+        let thought = [ChatEvent::Reasoning("hm".to_owned()), ChatEvent::Finish(FinishReason::Stop)];
+        assert_eq!(fold(&thought).finish("p").unwrap().reasoning.as_deref(), Some("hm"));
+    }
 }

@@ -262,10 +262,11 @@ impl Catalog {
         let mut last = None;
         for entry in candidates {
             let listed = entry.listed().await;
-            if listed.error.is_some() && (!entry.discovered || listed.was_there()) {
-                if let Some(found) = by_name(entry, name) {
-                    return Ok((Arc::clone(&entry.provider), found));
-                }
+            if listed.error.is_some()
+                && (!entry.discovered || listed.was_there())
+                && let Some(found) = by_name(entry, name)
+            {
+                return Ok((Arc::clone(&entry.provider), found));
             }
             // The provider of that very name explains best.
             if last.is_none() || entry.provider.name() == prefix {

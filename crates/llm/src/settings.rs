@@ -51,6 +51,7 @@ use serde_json::Value;
 
 use crate::http::BaseUrl;
 use crate::provider::ProviderKind;
+use crate::schema::ProviderCategory;
 pub use secret::Secret;
 
 /// OpenAI's own base URL.
@@ -88,6 +89,8 @@ pub struct ProviderSettings {
     pub models: Vec<ModelSetting>,
     /// Embedding models beside those that the server is known to have.
     pub embedding_models: Vec<EmbeddingSetting>,
+    /// From this server's configuration, or brought by a user.
+    pub category: ProviderCategory,
     /// Looked for without having been asked for, so that its absence is no error.
     pub discovered: bool,
 }
@@ -256,6 +259,7 @@ impl ProviderSettings {
             max_tokens: None,
             models: Vec::new(),
             embedding_models: Vec::new(),
+            category: ProviderCategory::Base,
             discovered: false,
         }
     }

@@ -330,3 +330,41 @@ async fn the_preview_of_a_request_is_what_is_sent() {
     assert_eq!(provider.request_body(&request(true)), model.last_request().body);
     assert_ne!(provider.request_body(&request(true)), Value::Null);
 }
+
+#[tokio::test]
+async fn port_8080_is_llama_cpp_only_when_it_says_so() {
+    let discover = |model: &ScriptedModel| {
+        let settings = ProviderSettings::new(ProviderKind::LlamaCpp, BaseUrl::parse(&model.root_url()).unwrap());
+        OpenAiProvider::new(ProviderSettings { discovered: true, ..settings }, Timeouts::default())
+    };
+    let llama = ScriptedModel::builder().llama_cpp().start();
+    assert!(!discover(&llama).models().await.unwrap().is_empty());
+    assert!(llama.all_requests().iter().all(|request| request.header("authorization").is_none()));
+    let other = ScriptedModel::start();
+    let error = discover(&other).models().await.unwrap_err();
+    assert!(error.to_string().contains("is not llama.cpp"), "{error}");
+}
+
+/// Runs in a process of its own, whose variables hide the machine's certificates.
+#[tokio::test]
+#[ignore = "a part of the next test"]
+async fn calls_without_a_certificate_store() {
+    let model = ScriptedModel::start();
+    assert!(ask(&provider(&model), &request(true)).await.is_ok());
+    let https = format!("https://127.0.0.1:{}", model.port());
+    let error = ask(&provider_at(ProviderKind::OpenAi, &https, Timeouts::default()), &request(true)).await.unwrap_err();
+    assert_eq!(error.kind, LlmErrorKind::Connection);
+    assert!(error.to_string().contains("no certificate store"), "{error}");
+}
+
+#[test]
+fn a_machine_without_certificates_can_use_local_servers() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "calls_without_a_certificate_store", "--ignored"])
+        .env("SSL_CERT_FILE", "/nonexistent/file")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -197,16 +197,14 @@ impl ChunkReader {
                 events.extend([ChatEvent::Text(piece)]);
             }
         }
-        let mut position = 0;
-        for piece in delta.tool_calls.into_iter().flatten() {
+        for (position, piece) in delta.tool_calls.into_iter().flatten().enumerate() {
             let event = self.take_call(piece, position);
-            position += 1;
             events.extend([event]);
         }
     }
 
     /// `position` is the place in the list of this piece: in a whole answer it stands for the index.
-    fn take_call(&mut self, piece: CallPiece, position: i64) -> ChatEvent {
+    fn take_call(&mut self, piece: CallPiece, position: usize) -> ChatEvent {
         let id = match piece.id {
             Some(Value::String(id)) if !id.is_empty() => Some(id),
             Some(Value::Number(id)) => Some(id.to_string()),

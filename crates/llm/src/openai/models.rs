@@ -10,7 +10,6 @@ use crate::error::{LlmError, LlmErrorKind};
 use crate::http::Client;
 use crate::local;
 use crate::provider::{EmbeddingModelInfo, ModelInfo, ProviderKind};
-use crate::schema::ProviderCategory;
 use crate::settings::{ModelSetting, ProviderSettings};
 use crate::tables;
 
@@ -155,14 +154,16 @@ async fn find_listed(settings: &ProviderSettings, client: &Client) -> Result<Vec
     let sizes_known = entries.iter().all(|entry| entry.max_model_len.is_some() || entry.context_length.is_some());
     if sniff && !sizes_known {
         // The owner that each software writes into its list.
-        if entries.iter().any(|entry| entry.is_owned_by("library")) {
-            if let Ok(found) = local::ollama(client, GLANCE).await {
-                return Ok(found);
-            }
-        } else if entries.iter().any(|entry| entry.is_owned_by("organization_owner")) {
-            if let Ok(found) = local::lm_studio(client).await {
-                return Ok(found);
-            }
+        let is_owned_by = |owner| entries.iter().any(|entry| entry.is_owned_by(owner));
+        let found = if is_owned_by("library") {
+            local::ollama(client, GLANCE).await.ok()
+        } else if is_owned_by("organization_owner") {
+            local::lm_studio(client).await.ok()
+        } else {
+            None
+        };
+        if let Some(found) = found {
+            return Ok(found);
         }
     }
     let runs_with = if settings.kind == ProviderKind::LlamaCpp || (sniff && is_llama_cpp) {
@@ -292,17 +293,17 @@ fn info(settings: &ProviderSettings, found: Found) -> ModelInfo {
     }
     // A server in OpenAI's place is listed under the handle that stored agents have for it.
     let proxied = format!("openai-proxy/{handle_name}");
-    if settings.kind == ProviderKind::OpenAi {
-        if let Some(at) = handles.iter().position(|handle| *handle == proxied) {
-            handles.swap(0, at);
-        }
+    if settings.kind == ProviderKind::OpenAi
+        && let Some(at) = handles.iter().position(|handle| *handle == proxied)
+    {
+        handles.swap(0, at);
     }
     let mut handles = handles.into_iter();
     ModelInfo {
         handle: handles.next().unwrap_or_default(),
         aliases: handles.collect(),
         provider_name: settings.name.clone(),
-        provider_category: ProviderCategory::Base,
+        provider_category: settings.category,
         provider_kind: settings.kind,
         endpoint: settings.base_url.api().to_owned(),
         context_window,
@@ -338,7 +339,7 @@ fn embedding_info(settings: &ProviderSettings, name: &str, dimensions: i64) -> E
         aliases: settings.alias_prefixes.iter().map(|prefix| format!("{prefix}/{name}")).collect(),
         name: name.to_owned(),
         provider_name: settings.name.clone(),
-        provider_category: ProviderCategory::Base,
+        provider_category: settings.category,
         provider_kind: settings.kind,
         endpoint: settings.base_url.api().to_owned(),
         dimensions,

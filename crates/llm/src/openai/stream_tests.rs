@@ -119,7 +119,7 @@ async fn silence_ends_a_stream_sooner_after_it_has_begun() {
     assert_eq!(start.elapsed().as_secs(), 60);
 
     let start = Instant::now();
-    let half = RECORDED[..RECORDED.find("\r\n\r\n").unwrap() + 4].as_bytes().to_vec();
+    let half = RECORDED.as_bytes()[..RECORDED.find("\r\n\r\n").unwrap() + 4].to_vec();
     let hangs = events(stream::iter([Ok(half)]).chain(stream::pending()), reader(), clocks);
     assert_eq!(collect(hangs).await.unwrap_err().kind, LlmErrorKind::Timeout);
     assert_eq!(start.elapsed().as_secs(), 7);
@@ -128,7 +128,7 @@ async fn silence_ends_a_stream_sooner_after_it_has_begun() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_left_open_after_the_answer_does_not_hold_it_up() {
     let start = Instant::now();
-    let whole_but_done = RECORDED[..RECORDED.find("data: {\"choices\":[],\"usage\"").unwrap()].as_bytes().to_vec();
+    let whole_but_done = RECORDED.as_bytes()[..RECORDED.find("data: {\"choices\":[],\"usage\"").unwrap()].to_vec();
     let hangs = events(stream::iter([Ok(whole_but_done)]).chain(stream::pending()), reader(), Timeouts::default());
     let answer = collect(hangs).await.unwrap();
     assert_eq!((answer.tool_calls.len(), answer.usage), (2, None));

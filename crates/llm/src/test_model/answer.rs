@@ -17,10 +17,10 @@ const LONGEST_ECHO: usize = 200;
 
 impl Answer {
     pub(super) fn to(request: &ChatRequest) -> Self {
-        if let ToolChoice::Named(name) = &request.tool_choice {
-            if let Some(tool) = offered(request, name).filter(|tool| tool.name != "send_message") {
-                return call(tool, json!({}));
-            }
+        if let ToolChoice::Named(name) = &request.tool_choice
+            && let Some(tool) = offered(request, name).filter(|tool| tool.name != "send_message")
+        {
+            return call(tool, json!({}));
         }
         if let Some(ChatMessage::Tool { tool_call_id, content }) = request.messages.last() {
             return say(request, after_tool(request, tool_call_id, content));
