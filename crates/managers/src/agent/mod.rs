@@ -69,6 +69,29 @@ impl AgentManager<'_> {
         self.0.db().read(read).await
     }
 
+    /// A page of the agents that have this block, hidden ones included, sorted by their age.
+    ///
+    /// # Errors
+    /// 404 for an unknown block, and for a cursor that names no agent.
+    pub async fn list_of_block(
+        &self,
+        actor: &Actor,
+        block: BlockId,
+        page: Page,
+        include: Include,
+    ) -> Result<Vec<AgentState>> {
+        let organization = actor.organization_id;
+        let cipher = self.0.cipher().clone();
+        let read = move |conn: &mut Conn| {
+            if orm::blocks::get(conn, organization, block)?.is_none() {
+                return Err(Error::NotFound(format!("Block with id '{block}' not found")));
+            }
+            let rows = orm::agents::of_block(conn, organization, block, true, &page)?;
+            load_states(conn, organization, &cipher, rows, include)
+        };
+        self.0.db().read(read).await
+    }
+
     /// How many agents match.
     ///
     /// # Errors

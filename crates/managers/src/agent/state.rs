@@ -107,18 +107,14 @@ pub(crate) fn load(
         state.tools = tools.remove(&state.id).unwrap_or_default();
         state.tags = tags.remove(&state.id).unwrap_or_default();
         state.memory.git_enabled = state.tags.iter().any(|tag| tag == GIT_MEMORY_TAG);
-        state.secrets = secrets
-            .remove(&state.id)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|row| secret(cipher, row))
-            .collect::<Result<_>>()?;
+        state.secrets =
+            secrets.remove(&state.id).unwrap_or_default().into_iter().map(|row| secret(cipher, row)).collect();
         state.tool_exec_environment_variables.clone_from(&state.secrets);
         let last = state.message_ids.as_ref().and_then(|ids| ids.last());
         state.pending_approval = last.and_then(|id| approvals.remove(id));
-        Ok(state)
+        state
     };
-    rows.into_iter().map(state).collect()
+    Ok(rows.into_iter().map(state).collect())
 }
 
 /// The agent without relationships.
@@ -175,20 +171,24 @@ fn bare(row: AgentRow) -> AgentState {
     }
 }
 
-/// A secret in clear text. A row without ciphertext is the empty secret.
-fn secret(cipher: &Cipher, row: SecretRow) -> Result<AgentEnvironmentVariable> {
-    Ok(AgentEnvironmentVariable {
+/// A secret in clear text. One that cannot be opened is shown empty: it must not hide the agent, let alone a list.
+fn secret(cipher: &Cipher, row: SecretRow) -> AgentEnvironmentVariable {
+    let value = cipher.open(&row.value_enc).unwrap_or_else(|error| {
+        tracing::error!(%error, agent = %row.agent_id, secret = row.key, "a secret is shown empty");
+        String::new()
+    });
+    AgentEnvironmentVariable {
         created_by_id: None,
         last_updated_by_id: None,
         created_at: None,
         updated_at: None,
         id: row.id,
         key: row.key,
-        value: cipher.open(&row.value_enc)?,
+        value,
         description: row.description,
         value_enc: None,
         agent_id: row.agent_id,
-    })
+    }
 }
 
 /// The approval requests at the end of the agents' contexts, by message.
