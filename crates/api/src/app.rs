@@ -10,8 +10,16 @@ use actix_web::{
     web::{self, Data},
 };
 
+use tokio::runtime::Handle;
+use tracing::Instrument;
+
 pub use crate::layers::{Origins, Password};
-use crate::{layers, managers::Services, openapi, routes};
+use crate::{
+    error::ApiError,
+    layers,
+    managers::{self, Services},
+    openapi, routes,
+};
 
 /// What the operator decides about the HTTP face.
 #[derive(Debug, Clone)]
@@ -50,22 +58,44 @@ impl Default for Settings {
 /// The release of the reference whose API this server speaks.
 pub const REFERENCE_VERSION: &str = "0.16.8";
 
+/// The runtime beside those of the HTTP workers, which ends later than they do.
+///
+/// What a request has begun and what must come to its end, even when the client has gone or the HTTP side stops, runs
+/// there: a task of a worker's own runtime would share one thread with all that worker's requests, and die with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Workers(Handle);
+
+impl Workers {
+    /// Does work there. It goes on when the returned future is dropped.
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, managers::Error>> + Send + 'static,
+    {
+        let work = self.0.spawn(work.in_current_span());
+        let panicked = |error| managers::Error::Internal(format!("a task for a request ended: {error}"));
+        Ok(work.await.map_err(panicked)??)
+    }
+}
+
 /// The application, before it is served.
 #[derive(Clone)]
 pub struct Application {
     services: Data<Services>,
     settings: Data<Settings>,
     document: Data<openapi::Text>,
+    workers: Data<Workers>,
 }
 
 impl Application {
-    /// An application over these services.
+    /// An application over these services, whose lasting work is done on the runtime that this is called on.
     #[must_use]
     pub fn new(services: Services, settings: Settings) -> Self {
         Self {
             services: Data::new(services),
             settings: Data::new(settings),
             document: Data::new(openapi::Text::new()),
+            workers: Data::new(Workers(Handle::current())),
         }
     }
 
@@ -85,6 +115,7 @@ impl Application {
             .app_data(self.services.clone())
             .app_data(self.settings.clone())
             .app_data(self.document.clone())
+            .app_data(self.workers.clone())
             .configure(routes::routes)
             .configure(openapi::routes)
             .default_service(web::route().to(routes::not_found))

@@ -28,6 +28,11 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let opened = open(&args.database, args.dev).await?;
     let grace = Duration::from_secs(args.shutdown_grace);
     let guarded = settings.password.is_some();
+    let recovered = opened.services.recover().await?;
+    if recovered > 0 {
+        tracing::info!("Settled {recovered} runs that the last server left unfinished.");
+    }
+    tokio::spawn(opened.services.clone().stay_alive());
     let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, grace)?;
     let handle = server.handle();
 
@@ -51,9 +56,10 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
         () = signals.next() => {}
     }
     tracing::info!("Stopping: no new requests, and up to {} s for what is being answered.", grace.as_secs());
-    opened.services.drain();
     let stop = async {
-        let _ = tokio::time::timeout(grace, opened.services.idle()).await;
+        if let Err(error) = opened.services.shut_down(grace).await {
+            tracing::warn!(%error, "not everything could be settled; the next start will do it");
+        }
         handle.stop(true).await;
     };
     tokio::select! {
@@ -203,4 +209,14 @@ impl Signals {
     }
 }
 
-async fn tell_models(_services: &Services) {}
+/// Logs which models there are, or how to get one. Nobody waits for it: providers may be slow, or down.
+async fn tell_models(services: &Services) {
+    let models = services.catalog().list().await;
+    if models.is_empty() {
+        tracing::warn!("No model was found. {}", LlmSettings::HOW_TO_GET_A_MODEL);
+        return;
+    }
+    let shown: Vec<&str> = models.iter().take(5).map(|model| model.handle.as_str()).collect();
+    let more = if models.len() > shown.len() { ", …" } else { "" };
+    tracing::info!("{} models: {}{more}", models.len(), shown.join(", "));
+}

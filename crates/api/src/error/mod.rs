@@ -33,6 +33,11 @@ impl ApiError {
         Self::Detail(StatusCode::BAD_REQUEST, text.into())
     }
 
+    /// A request that does not fit its schema as a whole, as a plain sentence.
+    pub(crate) fn unprocessable(text: impl Into<String>) -> Self {
+        Self::Detail(StatusCode::UNPROCESSABLE_ENTITY, text.into())
+    }
+
     /// A path that is no route, or leads to nothing.
     pub(crate) fn not_found() -> Self {
         Self::Detail(StatusCode::NOT_FOUND, "Not Found".to_owned())

@@ -36,6 +36,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// A body that may be left out.
+#[derive(Debug, Clone)]
+pub(crate) struct OptionalJsonBody<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let limit = settings(request).body_limit;
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes = read(payload, limit).await?;
+            let bytes = bytes.trim_ascii();
+            if bytes.is_empty() || bytes == b"null" { Ok(Self(None)) } else { parse(bytes).map(|body| Self(Some(body))) }
+        })
+    }
+}
+
 /// `application/json`, any `+json` type, or no type at all.
 fn has_json_type(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
@@ -154,6 +173,9 @@ fn classify(text: &str) -> (&'static str, Option<&str>, String) {
         let expected: Vec<&str> = text.split('`').skip(3).step_by(2).collect();
         return ("enum", None, crate::error::one_of(&expected));
     }
+    if text.starts_with("Invalid ") && text.contains(". Must be one of: ") {
+        return ("enum", None, text.to_owned());
+    }
     if text.starts_with("Invalid ") && text.contains(" ID format: ") {
         return ("string_pattern_mismatch", None, text.to_owned());
     }
@@ -238,7 +260,16 @@ mod tests {
         missing ["body"] null: Field required
         model_attributes_type ["body"] "a list": Input should be a valid dictionary or object to extract fields from. Send a JSON object with content-type application/json.
         model_attributes_type ["body"] "text": Input should be a valid dictionary or object to extract fields from. Send a JSON object with content-type application/json.
-        json_invalid ["body",15]: JSON decode error
+        json_invalid ["body",15] null: JSON decode error: expected value at line 1 column 15
+        json_invalid ["body",18] null: JSON decode error: trailing characters at line 1 column 18
+        missing ["body","messages"] null: Field required
+        list_type ["body","messages"] 5: Input should be a valid list
+        enum ["body","messages",0,"role"] "king": Input should be 'user' or 'system'
+        string_type ["body","messages",1,"content"] 7: Input should be a valid string
+        missing ["body","messages",0,"content"] null: Field required
+        int_type ["body","max_steps"] "many": Input should be a valid integer
+        bool_type ["body","stream"] "sometimes": Input should be a valid boolean
+        json_invalid ["body",50] null: JSON decode error: unexpected end of hex escape at line 1 column 50
         "#);
     }
 

@@ -9,8 +9,8 @@ mod query;
 mod values;
 
 pub(crate) use actor::RequestActor;
-pub(crate) use body::JsonBody;
+pub(crate) use body::{JsonBody, OptionalJsonBody};
 pub(crate) use client::ClientGeneration;
-pub(crate) use page::{PageQuery, Paging};
+pub(crate) use page::{Paging, Sort};
 pub(crate) use path::{PathId, PathText};
-pub(crate) use query::Query;
+pub(crate) use query::{Known, Query};

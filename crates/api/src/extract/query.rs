@@ -1,12 +1,21 @@
 //! Query strings: repeated keys are lists, the last of a repeated scalar wins, empty values count as absent.
 
-use std::future::{Ready, ready};
+use std::{
+    borrow::Cow,
+    future::{Ready, ready},
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 
 use super::values;
-use crate::error::{ApiError, Record, Validation};
+use crate::{
+    error::{ApiError, Record, Validation},
+    managers::schema::WireEnum,
+};
 
 /// The query string as a typed struct whose fields are `Option`s, `Vec`s or have a default.
 #[derive(Debug, Clone)]
@@ -49,10 +58,19 @@ pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     })
 }
 
+/// A value of a string enum, and nothing else: what a request asks for must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known<E>(pub(crate) E);
+
+impl<'de, E: WireEnum> Deserialize<'de> for Known<E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| de::Error::unknown_variant(&text, E::TEXTS))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]

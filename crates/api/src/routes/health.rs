@@ -4,15 +4,15 @@ use actix_web::{HttpRequest, HttpResponse, web::{Data, Json}};
 
 use crate::{
     app,
-    managers::{Services, schema::HealthResponse},
+    managers::{Services, schema::Health},
 };
 
 /// Whether the server is up.
 ///
 /// Always `ok` while the server answers at all. `version` is the release of the API that this server speaks.
 /// Needs no password.
-#[utoipa::path(get, path = "/v1/health/", tag = "health", responses((status = 200, description = "The server is up.", body = HealthResponse)))]
-pub(crate) async fn check_health(request: HttpRequest) -> Json<HealthResponse> {
+#[utoipa::path(get, path = "/v1/health/", tag = "health", responses((status = 200, description = "The server is up.", body = Health)))]
+pub(crate) async fn check_health(request: HttpRequest) -> Json<Health> {
     Json(health(&request, "ok"))
 }
 
@@ -20,8 +20,8 @@ pub(crate) async fn check_health(request: HttpRequest) -> Json<HealthResponse> {
 ///
 /// 503 while it shuts down, so that a load balancer can send requests elsewhere. Needs no password.
 #[utoipa::path(get, path = "/v1/ready/", tag = "health", responses(
-    (status = 200, description = "The server takes requests.", body = HealthResponse),
-    (status = 503, description = "The server is shutting down.", body = HealthResponse),
+    (status = 200, description = "The server takes requests.", body = Health),
+    (status = 503, description = "The server is shutting down.", body = Health),
 ))]
 pub(crate) async fn check_readiness(request: HttpRequest, services: Data<Services>) -> HttpResponse {
     if services.is_draining() {
@@ -31,6 +31,6 @@ pub(crate) async fn check_readiness(request: HttpRequest, services: Data<Service
     }
 }
 
-fn health(request: &HttpRequest, status: &str) -> HealthResponse {
-    HealthResponse { version: app::settings(request).version.clone(), status: status.to_owned() }
+fn health(request: &HttpRequest, status: &str) -> Health {
+    Health { version: app::settings(request).version.clone(), status: status.to_owned() }
 }

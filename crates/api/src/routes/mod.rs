@@ -1,7 +1,18 @@
 //! Every route of the API, one module for a resource, one file for a verb.
 
+// Deprecated routes and parameters are served like all others; the attribute is for the document.
+#![allow(deprecated)]
+
+mod agents;
+mod blocks;
 mod health;
+mod messages;
 mod methods;
+mod models;
+mod runs;
+mod steps;
+mod tags;
+mod tools;
 
 use actix_web::{ResponseError, web::ServiceConfig};
 use utoipa::OpenApi;
@@ -10,10 +21,63 @@ use crate::error::ApiError;
 pub(crate) use methods::path;
 
 /// The routing table. Where two paths fit, the first one is taken.
+#[rustfmt::skip]
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let routes = [
         path("/v1/health").get(health::check_health),
         path("/v1/ready").get(health::check_readiness),
+
+        path("/v1/agents").get(agents::list::list_agents).post(agents::create::create_agent),
+        path("/v1/agents/count").get(agents::count::count_agents),
+        path("/v1/agents/{agent_id}")
+            .get(agents::retrieve::retrieve_agent)
+            .patch(agents::update::modify_agent)
+            .delete(agents::delete::delete_agent),
+        path("/v1/agents/{agent_id}/core-memory").get(agents::blocks::retrieve_agent_memory),
+        path("/v1/agents/{agent_id}/core-memory/blocks").get(agents::blocks::list_core_memory_blocks),
+        path("/v1/agents/{agent_id}/core-memory/blocks/attach/{block_id}").patch(agents::blocks::attach_core_memory_block),
+        path("/v1/agents/{agent_id}/core-memory/blocks/detach/{block_id}").patch(agents::blocks::detach_core_memory_block),
+        path("/v1/agents/{agent_id}/core-memory/blocks/{block_label:.+}")
+            .get(agents::blocks::retrieve_core_memory_block)
+            .patch(agents::blocks::modify_core_memory_block),
+        path("/v1/agents/{agent_id}/tools").get(agents::tools::list_tools_for_agent),
+        path("/v1/agents/{agent_id}/tools/attach/{tool_id}").patch(agents::tools::attach_tool_to_agent),
+        path("/v1/agents/{agent_id}/tools/detach/{tool_id}").patch(agents::tools::detach_tool_from_agent),
+        path("/v1/agents/{agent_id}/tools/approval/{tool_name}").patch(agents::tools::modify_approval_for_tool),
+        path("/v1/agents/{agent_id}/messages").get(agents::messages::list_messages).post(agents::messages::send_message),
+        path("/v1/agents/{agent_id}/messages/stream").post(agents::messages::create_agent_message_stream),
+        path("/v1/agents/{agent_id}/messages/{message_id}").patch(agents::messages::modify_message),
+
+        path("/v1/blocks").get(blocks::list::list_blocks).post(blocks::create::create_block),
+        path("/v1/blocks/count").get(blocks::count::count_blocks),
+        path("/v1/blocks/{block_id}")
+            .get(blocks::retrieve::retrieve_block)
+            .patch(blocks::update::modify_block)
+            .delete(blocks::delete::delete_block),
+        path("/v1/blocks/{block_id}/agents").get(blocks::agents::list_agents_for_block),
+
+        path("/v1/tools").get(tools::list::list_tools),
+        path("/v1/tools/count").get(tools::count::count_tools),
+        path("/v1/tools/{tool_id}").get(tools::retrieve::retrieve_tool),
+
+        path("/v1/tags").get(tags::list_tags),
+
+        path("/v1/models").get(models::list_models),
+        path("/v1/models/embedding").get(models::list_embedding_models),
+
+        path("/v1/runs").get(runs::list::list_runs),
+        path("/v1/runs/active").get(runs::active::list_active_runs),
+        path("/v1/runs/{run_id}").get(runs::retrieve::retrieve_run),
+        path("/v1/runs/{run_id}/messages").get(runs::messages::list_messages_for_run),
+        path("/v1/runs/{run_id}/usage").get(runs::usage::retrieve_usage_for_run),
+        path("/v1/runs/{run_id}/steps").get(runs::steps::list_steps_for_run),
+
+        path("/v1/steps").get(steps::list::list_steps),
+        path("/v1/steps/{step_id}").get(steps::retrieve::retrieve_step),
+        path("/v1/steps/{step_id}/messages").get(steps::messages::list_messages_for_step),
+
+        path("/v1/messages").get(messages::list::list_all_messages),
+        path("/v1/messages/{message_id}").get(messages::retrieve::retrieve_message),
     ];
     routes.into_iter().for_each(|route| route.register(config));
 }
@@ -27,6 +91,53 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Muisti", description = "Stateful agents: memory, tools and conversations behind one API."),
-    paths(health::check_health, health::check_readiness)
+    paths(
+        health::check_health,
+        health::check_readiness,
+        agents::list::list_agents,
+        agents::create::create_agent,
+        agents::count::count_agents,
+        agents::retrieve::retrieve_agent,
+        agents::update::modify_agent,
+        agents::delete::delete_agent,
+        agents::blocks::retrieve_agent_memory,
+        agents::blocks::list_core_memory_blocks,
+        agents::blocks::attach_core_memory_block,
+        agents::blocks::detach_core_memory_block,
+        agents::blocks::retrieve_core_memory_block,
+        agents::blocks::modify_core_memory_block,
+        agents::tools::list_tools_for_agent,
+        agents::tools::attach_tool_to_agent,
+        agents::tools::detach_tool_from_agent,
+        agents::tools::modify_approval_for_tool,
+        agents::messages::list_messages,
+        agents::messages::send_message,
+        agents::messages::create_agent_message_stream,
+        agents::messages::modify_message,
+        blocks::list::list_blocks,
+        blocks::create::create_block,
+        blocks::count::count_blocks,
+        blocks::retrieve::retrieve_block,
+        blocks::update::modify_block,
+        blocks::delete::delete_block,
+        blocks::agents::list_agents_for_block,
+        tools::list::list_tools,
+        tools::count::count_tools,
+        tools::retrieve::retrieve_tool,
+        tags::list_tags,
+        models::list_models,
+        models::list_embedding_models,
+        runs::list::list_runs,
+        runs::active::list_active_runs,
+        runs::retrieve::retrieve_run,
+        runs::messages::list_messages_for_run,
+        runs::usage::retrieve_usage_for_run,
+        runs::steps::list_steps_for_run,
+        steps::list::list_steps,
+        steps::retrieve::retrieve_step,
+        steps::messages::list_messages_for_step,
+        messages::list::list_all_messages,
+        messages::retrieve::retrieve_message,
+    )
 )]
 pub(crate) struct Documented;

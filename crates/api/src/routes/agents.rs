@@ -1,0 +1,43 @@
+//! Agents, and what belongs to them.
+
+pub(crate) mod blocks;
+pub(crate) mod count;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod messages;
+pub(crate) mod retrieve;
+pub(crate) mod tools;
+pub(crate) mod update;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    extract::{ClientGeneration, Known},
+    managers::{agent::Include, schema::AgentInclude},
+};
+
+/// Which relationships to load.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct IncludeQuery {
+    /// What to load with the agent. What is not loaded is empty or null. Clients other than the official SDKs of
+    /// version 1 get everything when they name nothing.
+    #[param(value_type = Vec<AgentInclude>, required = false)]
+    include: Vec<Known<AgentInclude>>,
+    /// The older form of `include`: `memory`, `tools`, `sources`, `tags`, `identity_ids`, `multi_agent_group`,
+    /// `secrets`.
+    #[param(value_type = Vec<String>, required = false)]
+    #[deprecated]
+    include_relationships: Option<Vec<String>>,
+}
+
+impl IncludeQuery {
+    /// What to load for this client.
+    pub(crate) fn of(&self, client: ClientGeneration) -> Include {
+        let include: Vec<AgentInclude> = self.include.iter().map(|known| known.0).collect();
+        Include::decide(&include, self.include_relationships.as_deref(), !client.is_legacy())
+    }
+}

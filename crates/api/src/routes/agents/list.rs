@@ -1,0 +1,102 @@
+//! `GET /v1/agents/`
+
+use actix_web::web::{Data, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::IncludeQuery;
+use crate::{
+    error::Answer,
+    extract::{ClientGeneration, Known, Paging, Query, RequestActor, Sort},
+    managers::{
+        Services,
+        orm::agents::{AgentFilter, AgentSort},
+        schema::{AgentState, StopReason},
+    },
+};
+
+impl Sort for AgentSort {
+    const FIELDS: &'static [(&'static str, Self)] = &[
+        ("created_at", Self::CreatedAt),
+        ("updated_at", Self::UpdatedAt),
+        ("last_run_completion", Self::LastRunCompletion),
+    ];
+}
+
+/// Which agents to list or count.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct AgentQuery {
+    /// The exact name.
+    name: Option<String>,
+    /// Tags, of which an agent has at least one.
+    #[param(required = false)]
+    tags: Vec<String>,
+    /// Whether an agent must have all of the tags.
+    #[param(required = false, default = false)]
+    match_all_tags: bool,
+    /// A part of the name, in any case.
+    query_text: Option<String>,
+    /// The exact project.
+    project_id: Option<String>,
+    /// The exact template.
+    template_id: Option<String>,
+    /// The exact base template.
+    base_template_id: Option<String>,
+    /// Agents of this identity.
+    identity_id: Option<String>,
+    /// Agents of an identity with one of these keys.
+    #[param(required = false)]
+    identifier_keys: Vec<String>,
+    /// How the last run ended.
+    #[param(value_type = StopReason, required = false)]
+    last_stop_reason: Option<Known<StopReason>>,
+    /// Who made the agent.
+    created_by_id: Option<String>,
+    /// Also agents that are hidden.
+    #[param(required = false, default = false)]
+    show_hidden_agents: bool,
+}
+
+impl AgentQuery {
+    /// The filter, or `None` when nothing can match.
+    pub(super) fn filter(self) -> Option<AgentFilter> {
+        if self.identity_id.is_some() || !self.identifier_keys.is_empty() {
+            // No agent has an identity yet.
+            return None;
+        }
+        Some(AgentFilter {
+            name: self.name,
+            query_text: self.query_text,
+            tags: self.tags,
+            match_all_tags: self.match_all_tags,
+            project_id: self.project_id,
+            template_id: self.template_id,
+            base_template_id: self.base_template_id,
+            created_by_id: self.created_by_id,
+            last_stop_reason: self.last_stop_reason.map(|known| known.0),
+            show_hidden: self.show_hidden_agents,
+        })
+    }
+}
+
+/// List agents.
+///
+/// All conditions must hold. To read on, send the id of the last agent as `after`, until the page is empty.
+#[utoipa::path(
+    get, path = "/v1/agents/", tag = "agents",
+    params(Paging::<50, true, AgentSort>, AgentQuery, IncludeQuery),
+    responses((status = 200, description = "A page of agents.", body = Vec<AgentState>))
+)]
+pub(crate) async fn list_agents(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    paging: Paging<50, true, AgentSort>,
+    Query(query): Query<AgentQuery>,
+    Query(include): Query<IncludeQuery>,
+    client: ClientGeneration,
+) -> Answer<Vec<AgentState>> {
+    let Some(filter) = query.filter() else { return Ok(Json(Vec::new())) };
+    Ok(Json(services.agents().list(&actor, filter, paging.sort, paging.page, include.of(client)).await?))
+}

@@ -1,0 +1,9 @@
+//! Memory blocks.
+
+pub(crate) mod agents;
+pub(crate) mod count;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod retrieve;
+pub(crate) mod update;

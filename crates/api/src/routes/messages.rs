@@ -1,0 +1,4 @@
+//! The messages of all agents.
+
+pub(crate) mod list;
+pub(crate) mod retrieve;

@@ -1,0 +1,51 @@
+//! `GET /v1/messages/`
+
+use actix_web::web::{Data, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    error::Answer,
+    extract::{Known, Paging, Query, RequestActor},
+    managers::{
+        MessageQuery, Services,
+        orm::messages::History,
+        schema::{ConversationId, MessageType, RunRequestConfig, WireMessage},
+    },
+};
+
+/// Which messages to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct MessageParameters {
+    /// Messages of this conversation.
+    conversation_id: Option<ConversationId>,
+    /// The kinds of messages to return; none: all.
+    #[param(value_type = Vec<MessageType>, required = false)]
+    include_return_message_types: Vec<Known<MessageType>>,
+}
+
+/// List the messages of all agents.
+///
+/// Within a page the oldest message comes first. `before` and `after` mean stored earlier and later.
+#[utoipa::path(
+    get, path = "/v1/messages/", tag = "messages",
+    params(Paging::<100, true>, MessageParameters),
+    responses((status = 200, description = "A page of messages.", body = Vec<WireMessage>))
+)]
+pub(crate) async fn list_all_messages(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    paging: Paging<100, true>,
+    Query(query): Query<MessageParameters>,
+) -> Answer<Vec<WireMessage>> {
+    let types: Vec<MessageType> = query.include_return_message_types.into_iter().map(|known| known.0).collect();
+    let config = RunRequestConfig {
+        include_return_message_types: (!types.is_empty()).then_some(types),
+        ..RunRequestConfig::default()
+    };
+    let history = query.conversation_id.map_or(History::Any, History::Conversation);
+    let query = MessageQuery { page: paging.page, history, group_id: None, config };
+    Ok(Json(services.messages().list(&actor, query).await?))
+}

@@ -1,0 +1,8 @@
+//! Runs: what one request made an agent do.
+
+pub(crate) mod active;
+pub(crate) mod list;
+pub(crate) mod messages;
+pub(crate) mod retrieve;
+pub(crate) mod steps;
+pub(crate) mod usage;

@@ -1,0 +1,5 @@
+//! Steps: one model call each, and the tools that it called.
+
+pub(crate) mod list;
+pub(crate) mod messages;
+pub(crate) mod retrieve;
