@@ -103,10 +103,10 @@ pub struct FileLimits {
 pub const fn file_limits(context_window: i64) -> FileLimits {
     let (max_files_open, per_file_view_window_char_limit) = match context_window {
         ..=0 => (5, 50_000),
-        ..=8_000 => (3, 5_000),
-        ..=32_000 => (5, 15_000),
-        ..=128_000 => (10, 25_000),
-        ..=200_000 => (10, 40_000),
+        1..=8_000 => (3, 5_000),
+        8_001..=32_000 => (5, 15_000),
+        32_001..=128_000 => (10, 25_000),
+        128_001..=200_000 => (10, 40_000),
         _ => (15, 40_000),
     };
     FileLimits { max_files_open, per_file_view_window_char_limit }
