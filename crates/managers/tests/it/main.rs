@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod agents;
+mod blocks;
+mod helpers;
+mod memory;
 mod support;
+mod tools;
