@@ -179,9 +179,10 @@ async fn nul_bytes_are_dropped_and_other_characters_kept() {
         assert_eq!(block["value"], text.replace('\u{0}', ""));
         scene.model.push(Answer::text("a\u{0}b"));
         let answer = scene.send(text).await.expect_json();
-        assert_eq!(answer["messages"][0]["content"], "ab");
         let history = scene.history().await;
         assert_eq!(history[1]["content"], text.replace('\u{0}', ""));
+        assert_eq!(history[2]["content"], "ab");
+        assert_eq!(answer["messages"][0]["content"], "ab", "what is answered is what is stored");
         scene.assert_goes_on("NUL bytes").await;
     }
 }

@@ -146,7 +146,9 @@ impl Client {
         content_type: &str,
         body: Option<&[u8]>,
     ) -> io::Result<(Connection, Head, u16)> {
-        let mut connection = match self.connection.take() {
+        // A server may close an idle connection at any time; that is no failure of the next request.
+        let kept = self.connection.take().filter(is_open);
+        let mut connection = match kept {
             Some(connection) => connection,
             None => {
                 let stream = TcpStream::connect(&self.address).await?;
@@ -172,6 +174,11 @@ impl Client {
         let status = status.ok_or_else(|| invalid(format!("not a status line: {}", head.first_line)))?;
         Ok((connection, head, status))
     }
+}
+
+fn is_open(connection: &Connection) -> bool {
+    // Nothing has been asked yet, so the only thing there can be to read is the end.
+    matches!(connection.get_ref().try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// An answer that is read record by record while it comes.

@@ -88,22 +88,12 @@ def test_a_model_that_refuses_is_the_matching_exception(client, agent, model, st
     assert client.agents.messages.create(agent.id, messages=user("Now?")).stop_reason.stop_reason == "end_turn"
 
 
-def test_a_busy_conversation_is_a_conflict_that_names_the_run(client, agent, model):
-    conversation = client.conversations.create(agent_id=agent.id)
-    model.say({"text": "Slowly.", "delay_ms": 1500})
-    first = client.conversations.messages.create(conversation.id, messages=user("One."))
-    with pytest.raises(letta_client.ConflictError) as raised:
-        client.with_options(max_retries=0).conversations.messages.create(conversation.id, messages=user("Two."))
-    assert "is currently being processed" in raised.value.body["detail"]
-    assert raised.value.body["run_id"].startswith("run-")
-    assert [event.message_type for event in first][-1] == "usage_statistics"
-    last = list(client.conversations.messages.create(conversation.id, messages=user("Three.")))
-    assert last[-1].message_type == "usage_statistics", "the next one goes through"
-
-
-def test_names_are_free_text_but_not_nul(client):
-    name = f"Ünïcode {uuid.uuid4().hex[:6]} 🦀"
-    agent = client.agents.create(name=name, model="openai/gpt-4o-mini")
+def test_texts_are_free_but_for_nul(client):
+    name = f"Ünïcode Grüße {uuid.uuid4().hex[:6]}"
+    agent = client.agents.create(name=name, description="🦀 and 世界", model="openai/gpt-4o-mini")
     assert client.agents.retrieve(agent.id).name == name
+    assert client.agents.retrieve(agent.id).description == "🦀 and 世界"
+    with pytest.raises(letta_client.UnprocessableEntityError):
+        client.agents.create(name="no/slashes", model="openai/gpt-4o-mini")
     block = client.blocks.create(label="strange", value="before\x00after")
     assert client.blocks.retrieve(block.id).value == "beforeafter"

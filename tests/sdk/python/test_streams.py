@@ -109,9 +109,3 @@ def test_a_client_that_hangs_up_loses_nothing(client, agent, model):
         time.sleep(0.05)
     response = client.agents.messages.create(agent.id, messages=user("Go on."))
     assert response.stop_reason.stop_reason == "end_turn"
-
-
-def test_a_conversation_streams_by_default(client, agent, model):
-    model.say({"text": "In here."})
-    events = list(client.conversations.messages.create("default", agent_id=agent.id, messages=user("Hello?")))
-    assert kinds(events)[-2:] == ["stop_reason", "usage_statistics"]

@@ -131,7 +131,7 @@ for (const database of postgres ? ['sqlite', 'postgres'] : ['sqlite']) {
       const tools = await collect(client.tools.list({ limit: 3 }));
       assert.equal(new Set(tools.map((tool) => tool.id)).size, tools.length);
       assert.ok(tools.some((tool) => tool.name === 'memory_insert'));
-      assert.ok((await client.models.list()).some((one) => one.handle === 'openai/gpt-4o-mini'));
+      assert.ok((await client.models.list()).some((one) => one.handle === 'openai-proxy/gpt-4o-mini'));
     });
 
     test('blocks are created, shared, updated by label, detached and deleted', async () => {
