@@ -8,3 +8,4 @@ mod harness;
 
 mod conventions;
 mod health;
+mod turns;

@@ -104,12 +104,16 @@ impl ChatModel {
             }
             None => config.clone(),
         };
-        let handle = config.handle.clone().unwrap_or_else(|| {
-            let provider = config.provider_name.as_deref().unwrap_or(config.model_endpoint_type.as_str());
-            format!("{provider}/{}", config.model)
-        });
-        let (provider, _) =
-            services.catalog().resolve(&handle).await.map_err(|error| Error::HandleNotFound(error.to_string()))?;
+        // The provider is enough: whether it lists the model at this moment says nothing about a call.
+        let named = config.provider_name.as_deref().and_then(|name| services.catalog().provider(name));
+        let provider = match named {
+            Some(provider) => provider,
+            None => {
+                let handle = config.handle.clone().unwrap_or_else(|| config.model.clone());
+                let found = services.catalog().resolve(&handle).await;
+                found.map_err(|error| Error::HandleNotFound(error.to_string()))?.0
+            }
+        };
         Ok(Self { provider, config })
     }
 }

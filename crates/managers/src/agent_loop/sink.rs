@@ -50,6 +50,11 @@ impl Sink {
         self.first.get_or_insert_with(|| self.started.elapsed());
     }
 
+    /// The time since the request.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The time from the request to the first sign of an answer.
     pub(super) const fn time_to_first(&self) -> Option<Duration> {
         self.first

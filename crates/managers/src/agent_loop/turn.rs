@@ -45,7 +45,6 @@ pub(super) struct Turn {
     pub(super) evicted: HashSet<MessageId>,
     /// The step that has begun and not ended.
     pub(super) open: Option<StepId>,
-    pub(super) began: Instant,
     guard: Option<HistoryGuard>,
     _active: ActiveTurn,
 }
@@ -111,7 +110,6 @@ impl Turn {
             usage: UsageStatistics::default(),
             evicted: HashSet::new(),
             open: None,
-            began: Instant::now(),
             guard: None,
             _active: services.node().enter(run_id),
         };
@@ -300,7 +298,7 @@ impl Turn {
             stop_reason,
             metadata: Map::new(),
             ttft_ns: self.sink.time_to_first().and_then(nanoseconds),
-            total_duration_ns: nanoseconds(self.began.elapsed()),
+            total_duration_ns: nanoseconds(self.sink.elapsed()),
         }
     }
 

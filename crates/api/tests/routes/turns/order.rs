@@ -1,0 +1,67 @@
+//! Turns of one history come one after the other.
+
+use std::time::Duration;
+
+use muisti_testkit::Answer;
+use serde_json::json;
+
+use super::kinds;
+use crate::harness::on_each_database;
+
+#[tokio::test]
+async fn two_messages_at_once_are_two_turns_in_a_row() {
+    on_each_database(async |app| {
+        let agent = app.new_agent(json!({})).await;
+        app.model.always(Answer::text("Here.").delay(Duration::from_millis(150)));
+        let path = format!("/v1/agents/{agent}/messages");
+        let sends: Vec<_> = (0..4)
+            .map(|number| {
+                let (mut client, path) = (app.client(), path.clone());
+                tokio::spawn(async move { client.post(&path, &json!({"input": format!("Message {number}")})).await })
+            })
+            .collect();
+        for send in sends {
+            send.await.unwrap().unwrap().expect_json();
+        }
+        let history = app.history(&agent).await;
+        assert_eq!(history.len(), 9);
+        for turn in history[1..].chunks(2) {
+            assert_eq!(kinds(turn), ["user_message", "assistant_message"]);
+            assert_eq!(turn[0]["run_id"], turn[1]["run_id"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn agents_do_not_wait_for_each_other() {
+    on_each_database(async |app| {
+        let slow = app.new_agent(json!({})).await;
+        let quick = app.new_agent(json!({})).await;
+        app.model.answer_with(|request| {
+            let slow = request.last_user().is_some_and(|text| text.contains("slow"));
+            Answer::text("Here.").delay(Duration::from_millis(if slow { 1500 } else { 0 }))
+        });
+        let (mut client, path) = (app.client(), format!("/v1/agents/{slow}/messages"));
+        let waiting = tokio::spawn(async move { client.post(&path, &json!({"input": "slow"})).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        app.say(&quick, "quick").await.expect_json();
+        assert!(!waiting.is_finished());
+        waiting.await.unwrap().unwrap().expect_json();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_deleted_in_the_middle_of_a_turn_is_not_found() {
+    on_each_database(async |app| {
+        let agent = app.new_agent(json!({})).await;
+        app.model.push(Answer::text("Here.").delay(Duration::from_millis(500)));
+        let (mut client, path) = (app.client(), format!("/v1/agents/{agent}/messages"));
+        let waiting = tokio::spawn(async move { client.post(&path, &json!({"input": "Hi."})).await });
+        app.model.wait_for_requests(1);
+        assert!(app.delete(&format!("/v1/agents/{agent}")).await.is_success());
+        assert_eq!(waiting.await.unwrap().unwrap().status, 404);
+    })
+    .await;
+}
