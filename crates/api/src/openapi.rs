@@ -31,17 +31,16 @@ pub fn document() -> Document {
         SecurityScheme::Http(
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
-                .description(Some("The server's password, when it has one. Without one any token is accepted, or none."))
+                .description(Some(
+                    "The server's password, when it has one. Without one any token is accepted, or none.",
+                ))
                 .build(),
         ),
     );
     document.security = Some(vec![SecurityRequirement::new("bearerAuth", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete] {
-            if let Some(operation) = operation {
-                add_validation_error(operation);
-            }
-        }
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(add_validation_error);
     }
     document
 }

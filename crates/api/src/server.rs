@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// How long a stop waits, after the turns have ended, until their answers have reached the clients.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
 /// Serves until a signal says to stop.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let listener = listen(&args.host, args.port)?;
@@ -33,8 +36,9 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
         tracing::info!("Settled {recovered} runs that the last server left unfinished.");
     }
     tokio::spawn(opened.services.clone().stay_alive());
-    let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, grace)?;
+    let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, LAST_BYTES)?;
     let handle = server.handle();
+    tokio::pin!(server);
 
     tracing::info!("Muisti {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
     tracing::info!("Database: {}", opened.services.db().url());
@@ -52,7 +56,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
 
     let mut signals = Signals::new()?;
     tokio::select! {
-        result = server => return result.context("The server stopped"),
+        result = &mut server => return result.context("The server stopped"),
         () = signals.next() => {}
     }
     tracing::info!("Stopping: no new requests, and up to {} s for what is being answered.", grace.as_secs());
@@ -60,7 +64,8 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
         if let Err(error) = opened.services.shut_down(grace).await {
             tracing::warn!(%error, "not everything could be settled; the next start will do it");
         }
-        handle.stop(true).await;
+        // The server must be driven on while it stops.
+        let _ = tokio::join!(handle.stop(true), &mut server);
     };
     tokio::select! {
         () = stop => tracing::info!("Stopped."),
@@ -186,7 +191,9 @@ fn keepalive(args: &ServerArgs) -> anyhow::Result<Option<Duration>> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Ok(None),
         Ok(interval) => Ok(Some(interval)),
-        Err(_) => bail!("The keepalive interval is {seconds}, but it must be a number of seconds that is not negative."),
+        Err(_) => {
+            bail!("The keepalive interval is {seconds}, but it must be a number of seconds that is not negative.")
+        }
     }
 }
 

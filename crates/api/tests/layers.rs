@@ -39,7 +39,8 @@ fn each_crate_uses_only_the_floor_below() {
         ("muisti-testkit", &[][..]),
     ]);
     for (package, dependencies) in dependencies() {
-        let allowed = allowed.get(package.as_str()).unwrap_or_else(|| panic!("{package} has no floor; give it one here"));
+        let allowed =
+            allowed.get(package.as_str()).unwrap_or_else(|| panic!("{package} has no floor; give it one here"));
         for dependency in dependencies.iter().filter(|name| name.starts_with("muisti-")) {
             assert!(allowed.contains(&dependency.as_str()), "{package} may not use {dependency}");
         }

@@ -31,12 +31,13 @@ pub(super) fn envelope(error: &LlmError) -> Value {
         LlmErrorKind::InsufficientCredits => {
             ("llm_insufficient_credits", "Insufficient credits for LLM request. Please check your account.")
         }
-        LlmErrorKind::RateLimit => (
-            "llm_rate_limit",
-            "Rate limit exceeded for LLM model provider. Please wait before making another request.",
-        ),
+        LlmErrorKind::RateLimit => {
+            ("llm_rate_limit", "Rate limit exceeded for LLM model provider. Please wait before making another request.")
+        }
         LlmErrorKind::Timeout => ("llm_timeout", "The LLM request timed out. Please try again."),
-        LlmErrorKind::Overloaded => ("llm_overloaded", "The model provider is at its capacity. Please try again later."),
+        LlmErrorKind::Overloaded => {
+            ("llm_overloaded", "The model provider is at its capacity. Please try again later.")
+        }
         LlmErrorKind::EmptyResponse => ("llm_empty_response", "LLM returned an empty response."),
         _ => ("llm_error", "An error occurred with the LLM request."),
     };

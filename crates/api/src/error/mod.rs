@@ -197,7 +197,9 @@ fn manager_response(error: &Error, mut response: HttpResponseBuilder) -> HttpRes
         }
         Error::Unprocessable(errors) => match errors.as_slice() {
             // A rule about the request as a whole is a plain sentence.
-            [FieldError { location, message, .. }] if location.is_empty() => response.json(json!({ "detail": message })),
+            [FieldError { location, message, .. }] if location.is_empty() => {
+                response.json(json!({ "detail": message }))
+            }
             errors => invalid(&errors.iter().map(Record::from).collect::<Vec<_>>(), &[], response),
         },
         Error::Llm(error) => {

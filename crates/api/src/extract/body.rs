@@ -50,7 +50,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
         Box::pin(async move {
             let bytes = read(payload, limit).await?;
             let bytes = bytes.trim_ascii();
-            if bytes.is_empty() || bytes == b"null" { Ok(Self(None)) } else { parse(bytes).map(|body| Self(Some(body))) }
+            if bytes.is_empty() || bytes == b"null" {
+                Ok(Self(None))
+            } else {
+                parse(bytes).map(|body| Self(Some(body)))
+            }
         })
     }
 }
@@ -59,7 +63,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
 fn has_json_type(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or("?").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    essence.is_empty() || essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    essence.is_empty()
+        || essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// Reads the whole body. One that is too large is read a little further and thrown away, so that a client which
@@ -181,7 +187,9 @@ fn classify(text: &str) -> (&'static str, Option<&str>, String) {
     }
     if let Some((_, expected)) = text.split_once("invalid type: ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
         return match expected {
-            "a string" | "a borrowed string" | "str" => ("string_type", None, "Input should be a valid string".to_owned()),
+            "a string" | "a borrowed string" | "str" => {
+                ("string_type", None, "Input should be a valid string".to_owned())
+            }
             "a boolean" => ("bool_type", None, "Input should be a valid boolean".to_owned()),
             "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => {
                 ("int_type", None, "Input should be a valid integer".to_owned())

@@ -137,7 +137,7 @@ impl<'de> Deserializer<'de> for Values<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        visitor.visit_seq(de::value::SeqDeserializer::new(self.0.iter().map(|value| One(value))))
+        visitor.visit_seq(de::value::SeqDeserializer::new(self.0.iter().map(One)))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ValueError> {

@@ -26,7 +26,8 @@ pub(crate) async fn host<B: MessageBody + 'static>(
     if settings.guard_host {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
         let name = name_of(&host);
-        if !is_local(name) && !settings.allowed_hosts.iter().any(|allowed| allowed == name || allowed == "*")
+        if !is_local(name)
+            && !settings.allowed_hosts.iter().any(|allowed| allowed == name || allowed == "*")
             && !settings.origins.include_host(name)
         {
             let detail = format!(
@@ -58,7 +59,8 @@ mod tests {
 
     #[test]
     fn addresses_and_localhost_are_local_and_other_names_are_not() {
-        for host in ["127.0.0.1:8283", "localhost", "localhost:1", "letta.localhost:3", "[::1]:8283", "192.168.1.4", ""] {
+        for host in ["127.0.0.1:8283", "localhost", "localhost:1", "letta.localhost:3", "[::1]:8283", "192.168.1.4", ""]
+        {
             assert!(is_local(name_of(host)), "{host}");
         }
         for host in ["evil.example", "evil.example:8283", "localhost.evil.example", "127.0.0.1.nip.io"] {

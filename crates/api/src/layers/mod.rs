@@ -10,11 +10,11 @@ mod path;
 mod request_id;
 
 pub(crate) use access_log::access_log;
-pub(crate) use cors::cors;
 pub use cors::Origins;
+pub(crate) use cors::cors;
 pub(crate) use host::host;
 pub(crate) use panic::catch_panic;
-pub(crate) use password::password;
 pub use password::Password;
+pub(crate) use password::password;
 pub(crate) use path::normalise_path;
 pub(crate) use request_id::request_id;

@@ -1,6 +1,9 @@
 //! Whether the server is up, and whether it takes requests.
 
-use actix_web::{HttpRequest, HttpResponse, web::{Data, Json}};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json},
+};
 
 use crate::{
     app,

@@ -17,7 +17,7 @@ mod tools;
 use actix_web::{ResponseError, web::ServiceConfig};
 use utoipa::OpenApi;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, managers::schema};
 pub(crate) use methods::path;
 
 /// The routing table. Where two paths fit, the first one is taken.
@@ -91,6 +91,16 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Muisti", description = "Stateful agents: memory, tools and conversations behind one API."),
+    // Named by parameters only, which does not make them components.
+    components(schemas(
+        schema::AgentInclude,
+        schema::FeedbackType,
+        schema::MessageType,
+        schema::ProviderCategory,
+        schema::ProviderType,
+        schema::RunStatus,
+        schema::StopReason,
+    )),
     paths(
         health::check_health,
         health::check_readiness,

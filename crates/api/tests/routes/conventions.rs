@@ -173,7 +173,7 @@ async fn a_body_that_is_no_json_object_is_a_422_that_says_where() {
                 ("application/json", b"{\"value\": \"\xff\"}"),
                 ("text/plain", b"{\"label\": \"x\", \"value\": \"y\"}"),
                 ("application/json", b"{\"label\": 5, \"value\": \"y\"}"),
-                ("application/problem+json; charset=utf-8", b"{\"label\": \"x\"}"),
+                ("application/problem+json; charset=utf-8", b"{\"value\": \"x\"}"),
             ];
             for (content_type, body) in cases {
                 let response = app.client.send_bytes("POST", "/v1/blocks/", content_type, Some(body)).await.unwrap();
@@ -193,7 +193,7 @@ async fn a_body_that_is_no_json_object_is_a_422_that_says_where() {
                     "json_invalid [\"body\",11]",
                     "model_attributes_type [\"body\"]",
                     "string_type [\"body\",\"label\"]",
-                    "missing [\"body\",\"value\"]",
+                    "missing [\"body\",\"label\"]",
                 ]
             );
         },
@@ -282,7 +282,8 @@ async fn a_page_whose_name_was_rebound_to_this_machine_is_refused() {
         |server| server.env("MUISTI_ALLOWED_HOSTS", "muisti.lan"),
         async |app| {
             for (host, status) in [("evil.example", 403), ("muisti.lan:80", 200), ("localhost:9", 200)] {
-                let text = app.raw(&format!("GET /v1/health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+                let text =
+                    app.raw(&format!("GET /v1/health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
                 assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {text}");
             }
         },

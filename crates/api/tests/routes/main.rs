@@ -1,11 +1,18 @@
 //! The routes, asked over HTTP: the built server on SQLite and on PostgreSQL, with a scripted model behind it.
 //!
-//! One module for a resource, one file for a verb, as in `src/routes`.
+//! One module for a resource, as in `src/routes`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod harness;
 
+mod agents;
+mod blocks;
 mod conventions;
 mod health;
+mod messages;
+mod models;
+mod runs;
+mod tags;
+mod tools;
 mod turns;

@@ -65,3 +65,22 @@ async fn an_agent_that_is_deleted_in_the_middle_of_a_turn_is_not_found() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_request_that_an_impatient_client_repeats_is_one_turn() {
+    on_each_database(async |app| {
+        let agent = app.new_agent(json!({})).await;
+        app.model.always(Answer::text("Let me think.").delay(Duration::from_millis(800)));
+        let (path, body) = (format!("/v1/agents/{agent}/messages"), json!({"input": "Hi."}));
+        let first = tokio::time::timeout(Duration::from_millis(300), app.client().post(&path, &body)).await;
+        assert!(first.is_err(), "the client gives up");
+
+        let mut again = app.client().with_header("x-stainless-retry-count", "1");
+        let answers = [again.post(&path, &body).await.unwrap(), again.post(&path, &body).await.unwrap()];
+
+        assert_eq!(answers[0].expect_json(), answers[1].expect_json());
+        assert_eq!(app.model.requests().len(), 1);
+        assert_eq!(kinds(&app.history(&agent).await), ["system_message", "user_message", "assistant_message"]);
+    })
+    .await;
+}
