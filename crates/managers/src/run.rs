@@ -1,7 +1,7 @@
 //! Runs: what requests have made agents do.
 
 use muisti_orm::{
-    Conn, Page, agents,
+    Conn, Order, Page, agents,
     messages::{self, MessageFilter},
     runs::{self, RunFilter},
     schema::{AgentId, Run, RunId, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
@@ -26,9 +26,15 @@ impl Services {
 impl RunManager<'_> {
     /// A page of runs by the time they began.
     ///
+    /// Newest first, `before` means older, as `after` does: clients read on with the one or the other.
+    ///
     /// # Errors
     /// 404 for an unknown cursor.
-    pub async fn list(&self, actor: &Actor, filter: RunFilter, page: Page) -> Result<Vec<Run>> {
+    pub async fn list(&self, actor: &Actor, filter: RunFilter, mut page: Page) -> Result<Vec<Run>> {
+        if page.order == Order::Desc {
+            let before = page.before.take();
+            page.after = page.after.or(before);
+        }
         let organization = actor.organization_id;
         self.0.db().read(move |conn| runs::list(conn, organization, &filter, &page).map_err(Error::from)).await
     }
@@ -44,7 +50,7 @@ impl RunManager<'_> {
             background,
             ..Default::default()
         };
-        self.list(actor, filter, Page::first(ACTIVE, muisti_orm::Order::Desc)).await
+        self.list(actor, filter, Page::first(ACTIVE, Order::Desc)).await
     }
 
     /// One run.
