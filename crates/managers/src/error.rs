@@ -15,6 +15,11 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    /// A rule about the request as a whole that it breaks.
+    pub fn request(message: impl Into<String>) -> Self {
+        Self { kind: "value_error", location: Vec::new(), message: message.into() }
+    }
+
     /// A field of the body whose value breaks a rule.
     pub fn body(field: &str, message: impl Into<String>) -> Self {
         Self { kind: "value_error", location: vec!["body".to_owned(), field.to_owned()], message: message.into() }

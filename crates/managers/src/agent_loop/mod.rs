@@ -8,6 +8,7 @@
 //! - `turn`: from acceptance to the end: the queue for the history, the steps, the run's row.
 //! - `step`: one model call and its tools; `draft` is its state between two transactions.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
+//! - `repeat`: requests that come again.
 //! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
 mod context;
@@ -18,6 +19,7 @@ mod history_lock;
 mod loaded;
 mod node;
 mod recover;
+mod repeat;
 mod request;
 mod sink;
 mod step;
@@ -62,15 +64,34 @@ impl Services {
 impl AgentLoop {
     /// Sends messages and gives all that the agent did.
     ///
-    /// The turn goes on to its end even if the returned future is dropped.
+    /// The turn goes on to its end even if the returned future is dropped. With `repeat` the client says that it has
+    /// sent this request before; if that turn is still going or has just ended, its answer is the answer.
     ///
     /// # Errors
     /// 404 for an unknown agent or model; 400 and 422 for a request that cannot be processed; 409 when the agent waits
     /// for an approval, or for longer than a minute works on something else; what the model provider failed with.
-    pub async fn send(&self, actor: &Actor, agent: AgentId, request: StreamingSendRequest) -> Result<SendResponse> {
+    pub async fn send(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        request: StreamingSendRequest,
+        repeat: bool,
+    ) -> Result<SendResponse> {
+        let repeats = self.services.node().repeats();
+        let fingerprint = repeat::fingerprint(actor, agent, &request);
+        if repeat && let Some(answer) = repeats.join(&fingerprint).await {
+            return Ok(SendResponse::clone(&answer));
+        }
+        let attempt = repeats.begin(fingerprint);
         let sink = Sink::new(Delivery::Collected, request.request.include_return_message_types.clone());
         let turn = Turn::accept(&self.services, actor, agent, &request, "send_message", sink).await?;
-        let running = tokio::spawn(turn.run(PATIENCE));
+        let running = tokio::spawn(async move {
+            let answer = turn.run(PATIENCE).await;
+            if let Ok(answer) = &answer {
+                attempt.answer(answer);
+            }
+            answer
+        });
         running.await.map_err(|error| Error::Internal(format!("a turn ended in a panic: {error}")))?
     }
 

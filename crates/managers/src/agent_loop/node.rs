@@ -13,7 +13,7 @@ use muisti_orm::schema::{RunId, Timestamp};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::history_lock::HistoryLocks;
+use super::{history_lock::HistoryLocks, repeat::Repeats};
 
 /// How long a lease holds without being renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -27,6 +27,7 @@ pub struct Node(Arc<Inner>);
 struct Inner {
     id: String,
     locks: HistoryLocks,
+    repeats: Repeats,
     active: Mutex<HashSet<RunId>>,
     changed: Notify,
     closing: AtomicBool,
@@ -37,6 +38,7 @@ impl Default for Inner {
         Self {
             id: format!("node-{}", Uuid::new_v4()),
             locks: HistoryLocks::default(),
+            repeats: Repeats::default(),
             active: Mutex::default(),
             changed: Notify::new(),
             closing: AtomicBool::new(false),
@@ -58,6 +60,10 @@ impl Node {
 
     pub(super) fn locks(&self) -> &HistoryLocks {
         &self.0.locks
+    }
+
+    pub(super) fn repeats(&self) -> &Repeats {
+        &self.0.repeats
     }
 
     /// The time until which what is taken or renewed now is this node's.

@@ -1,7 +1,7 @@
 //! What a request to send messages must be, and the messages it becomes.
 
 use muisti_orm::schema::{
-    AgentId, ContentPart, ConversationId, InputMessage, MessageRole, RunId, SendRequest, StoredMessage,
+    AgentId, ContentPart, ConversationId, InputMessage, MessageRole, RunId, StoredMessage, StreamingSendRequest,
 };
 use uuid::Uuid;
 
@@ -14,12 +14,16 @@ const MAX_MESSAGES: usize = 1_000;
 ///
 /// # Errors
 /// 422 for fields that break their rules.
-pub(super) fn check(request: &SendRequest) -> Result<Vec<InputMessage>> {
-    let messages = request.checked_messages().and_then(|messages| match messages.len() {
+pub(super) fn check(request: &StreamingSendRequest) -> Result<Vec<InputMessage>> {
+    let refuse = |message| Error::Unprocessable(vec![FieldError::request(message)]);
+    if let Some(conflict) = request.stream.conflict() {
+        return Err(refuse(conflict));
+    }
+    let messages = request.request.checked_messages().and_then(|messages| match messages.len() {
         0..=MAX_MESSAGES => Ok(messages),
         many => Err(format!("One request carries at most {MAX_MESSAGES} messages, not {many}.")),
     });
-    messages.map_err(|message| Error::Unprocessable(vec![FieldError::body("messages", message)]))
+    messages.map_err(refuse)
 }
 
 /// The stored form of a request's messages.

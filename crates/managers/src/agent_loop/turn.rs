@@ -73,11 +73,8 @@ impl Turn {
         run_type: &'static str,
         sink: Sink,
     ) -> Result<Self> {
-        if let Some(conflict) = request.stream.conflict().filter(|_| run_type != "send_message_streaming") {
-            return Err(Error::Unprocessable(vec![crate::FieldError::body("streaming", conflict)]));
-        }
         let send = &request.request;
-        let input = request::check(send)?;
+        let input = request::check(request)?;
         if services.node().is_closing() {
             return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
         }

@@ -16,7 +16,7 @@ use crate::{
     managers::{
         Actor, Error, MessageQuery, Services,
         orm::{Page, messages::History},
-        schema::{AgentId, MessageId, MessageType, RunRequestConfig, SendResponse, StreamOptions, StreamingSendRequest, WireMessage},
+        schema::{AgentId, MessageId, MessageType, RunRequestConfig, SendResponse, StreamingSendRequest, WireMessage},
     },
     sse,
 };
@@ -61,7 +61,9 @@ impl AgentMessageQuery {
         let config = RunRequestConfig {
             use_assistant_message: self.use_assistant_message.unwrap_or(usual.use_assistant_message),
             assistant_message_tool_name: self.assistant_message_tool_name.unwrap_or(usual.assistant_message_tool_name),
-            assistant_message_tool_kwarg: self.assistant_message_tool_kwarg.unwrap_or(usual.assistant_message_tool_kwarg),
+            assistant_message_tool_kwarg: self
+                .assistant_message_tool_kwarg
+                .unwrap_or(usual.assistant_message_tool_kwarg),
             include_return_message_types: (!types.is_empty()).then_some(types),
         };
         Ok(MessageQuery { page, history, group_id: self.group_id, config })
@@ -110,16 +112,21 @@ pub(crate) async fn send_message(
     JsonBody(body): JsonBody<StreamingSendRequest>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    check_not_empty(&body)?;
     if body.stream.streaming {
         if client == ClientGeneration::Early {
             return Err(ApiError::unprocessable("streaming=true is only supported for SDK v1.0+ clients."));
         }
         return stream(&request, &workers, &services, actor, agent, body, "send_message").await;
     }
-    check_unstreamed(&body.stream)?;
-    let answer = workers.run(async move { services.agent_loop().send(&actor, agent, body).await }).await?;
+    let repeat = is_repeat(&request);
+    let answer = workers.run(async move { services.agent_loop().send(&actor, agent, body, repeat).await }).await?;
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Whether an official client says that it has sent this request before.
+fn is_repeat(request: &HttpRequest) -> bool {
+    let count = request.headers().get("x-stainless-retry-count").and_then(|count| count.to_str().ok());
+    count.is_some_and(|count| count.parse().is_ok_and(|count: u32| count > 0))
 }
 
 /// Send messages to an agent and stream the answer.
@@ -136,10 +143,10 @@ pub(crate) async fn create_agent_message_stream(
     services: Data<Services>,
     workers: Data<Workers>,
     PathId(agent): PathId<AgentId>,
-    JsonBody(body): JsonBody<StreamingSendRequest>,
+    JsonBody(mut body): JsonBody<StreamingSendRequest>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    check_not_empty(&body)?;
+    body.stream.streaming = true;
     stream(&request, &workers, &services, actor, agent, body, "send_message_streaming").await
 }
 
@@ -155,35 +162,6 @@ async fn stream(
     let (services, pings) = (services.clone(), body.stream.include_pings);
     let turn = workers.run(async move { services.agent_loop().stream(&actor, agent, body, run_type).await }).await?;
     Ok(sse::respond(turn, pings, app::settings(request).keepalive))
-}
-
-fn check_not_empty(body: &StreamingSendRequest) -> Result<(), ApiError> {
-    match &body.request.messages {
-        Some(messages) if messages.is_empty() && body.request.input.is_none() => {
-            Err(ApiError::unprocessable("Messages must not be empty"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Options of streams make no sense without one.
-fn check_unstreamed(options: &StreamOptions) -> Result<(), ApiError> {
-    let reasons: Vec<&str> = [
-        (options.stream_tokens, "stream_tokens can only be true when streaming=true"),
-        (!options.include_pings, "include_pings can only be set to false when streaming=true"),
-        (options.background, "background can only be true when streaming=true"),
-    ]
-    .into_iter()
-    .filter_map(|(is_set, reason)| is_set.then_some(reason))
-    .collect();
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    Err(ApiError::unprocessable(format!(
-        "Streaming options set without streaming enabled. {}. Either set streaming=true or use default values for \
-         streaming options.",
-        reasons.join("; ")
-    )))
 }
 
 /// Change a message.
