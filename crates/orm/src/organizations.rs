@@ -4,9 +4,10 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::{
-    Conn, Result,
+    Conn, Page, Result,
     connection::with_backend,
-    row::Reader,
+    page::load_page,
+    row::{Reader, changed, readable},
     schema::{OrganizationId, Timestamp},
     tables::organizations,
     text::clean,
@@ -63,6 +64,45 @@ pub fn ensure(conn: &mut Conn, id: OrganizationId, name: &str) -> Result<()> {
         diesel::insert_into(organizations::table).values(row).on_conflict(organizations::id).do_nothing().execute(c)
     })?;
     Ok(())
+}
+
+/// Changes an organization; what is `None` stays. Returns whether there is such an organization.
+pub fn update(
+    conn: &mut Conn,
+    id: OrganizationId,
+    name: Option<String>,
+    privileged_tools: Option<bool>,
+) -> Result<bool> {
+    let change = (
+        name.map(|name| organizations::name.eq(clean(name))),
+        privileged_tools.map(|privileged| organizations::privileged_tools.eq(privileged)),
+        organizations::updated_at.eq(Timestamp::now().naive()),
+    );
+    let organization = organizations::table.find(id.to_string());
+    Ok(changed(with_backend!(conn, c => diesel::update(organization).set(change).execute(c))?))
+}
+
+/// Deletes an organization with all that belongs to it. Returns whether there was one.
+pub fn delete(conn: &mut Conn, id: OrganizationId) -> Result<bool> {
+    let organization = organizations::table.find(id.to_string());
+    Ok(changed(with_backend!(conn, c => diesel::delete(organization).execute(c))?))
+}
+
+/// A page of the organizations, sorted by their age.
+///
+/// # Errors
+/// [`crate::Error::CursorNotFound`].
+pub fn list(conn: &mut Conn, page: &Page) -> Result<Vec<OrganizationRow>> {
+    let window = page.window("Organization", |cursor| {
+        let query = organizations::table.find(cursor.to_owned()).select((organizations::created_at, organizations::id));
+        let key: Option<(NaiveDateTime, String)> = with_backend!(conn, c => query.first(c).optional())?;
+        Ok(key.map(Into::into))
+    })?;
+    let records: Vec<Record> = with_backend!(conn, c => {
+        let query = organizations::table.select(Record::as_select()).into_boxed();
+        load_page!(c, query, &window, organizations::created_at, organizations::id => Record)
+    })?;
+    Ok(readable(records, Record::read))
 }
 
 /// The organization with this id.

@@ -1,5 +1,6 @@
 //! Runs: all that one request makes an agent do, and what is needed to settle one whose process is gone.
 
+mod list;
 mod row;
 
 use chrono::NaiveDateTime;
@@ -7,19 +8,19 @@ use diesel::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::{
-    Actor, Conn, Page, Result,
+    Actor, Conn, Result,
     connection::with_backend,
     json::RawJson,
-    page::load_page,
-    row::readable,
+    row::{changed, readable},
     schema::{
-        AgentId, ConversationId, OrganizationId, Run, RunId, RunRequestConfig, RunStatus, StopReason, StoredMessage,
-        Timestamp,
+        AgentId, ConversationId, OrganizationId, Run, RunId, RunMetrics, RunRequestConfig, RunStatus, StopReason,
+        StoredMessage, Timestamp,
     },
     tables::runs as t,
 };
+pub use list::{Compare, RunFilter, RunSort, list, list_by};
 pub use row::Orphan;
-use row::{OrphanRow, RunRow};
+use row::{MetricsRow, OrphanRow, RunRow};
 
 const MODEL: &str = "Run";
 
@@ -69,21 +70,6 @@ pub struct RunEnd {
     pub ttft_ns: Option<i64>,
     /// From the request to the end, in nanoseconds.
     pub total_duration_ns: Option<i64>,
-}
-
-/// What a list of runs is limited to.
-#[derive(Debug, Clone, Default)]
-pub struct RunFilter {
-    /// Those of these agents; all when empty.
-    pub agent_ids: Vec<AgentId>,
-    /// Those of this conversation.
-    pub conversation_id: Option<ConversationId>,
-    /// Those in these states; all when empty.
-    pub statuses: Vec<RunStatus>,
-    /// Those that go on without their client, or do not.
-    pub background: Option<bool>,
-    /// Those that ended for this reason.
-    pub stop_reason: Option<StopReason>,
 }
 
 /// Stores a run that begins.
@@ -205,34 +191,20 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<O
     row.map(RunRow::into_run).transpose()
 }
 
-/// A page of runs by the time they began.
-pub fn list(conn: &mut Conn, organization: OrganizationId, filter: &RunFilter, page: &Page) -> Result<Vec<Run>> {
-    let window = page.window(MODEL, |id| {
-        let query = t::table.find(id.to_owned()).filter(t::organization_id.eq(organization.to_string()));
-        let key: Option<(NaiveDateTime, String)> =
-            with_backend!(conn, c => query.select((t::created_at, t::id)).first(c).optional())?;
-        Ok(key.map(Into::into))
-    })?;
-    let rows: Vec<RunRow> = with_backend!(conn, c => {
-        let mut query = t::table.filter(t::organization_id.eq(organization.to_string())).into_boxed();
-        if !filter.agent_ids.is_empty() {
-            let agents: Vec<String> = filter.agent_ids.iter().map(ToString::to_string).collect();
-            query = query.filter(t::agent_id.eq_any(agents));
-        }
-        if let Some(conversation) = filter.conversation_id {
-            query = query.filter(t::conversation_id.eq(conversation.to_string()));
-        }
-        if !filter.statuses.is_empty() {
-            let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
-            query = query.filter(t::status.eq_any(statuses));
-        }
-        if let Some(background) = filter.background {
-            query = query.filter(t::background.eq(background));
-        }
-        if let Some(reason) = filter.stop_reason {
-            query = query.filter(t::stop_reason.eq(reason.as_str()));
-        }
-        load_page!(c, query.select(RunRow::as_select()), &window, t::created_at, t::id => RunRow)
-    })?;
-    Ok(readable(rows, RunRow::into_run))
+/// How long a run took, and what it used.
+pub fn metrics(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<Option<RunMetrics>> {
+    let query = t::table.find(id.to_string()).filter(t::organization_id.eq(organization.to_string()));
+    let row: Option<MetricsRow> = with_backend!(conn, c => query.select(MetricsRow::as_select()).first(c).optional())?;
+    row.map(MetricsRow::into_metrics).transpose()
+}
+
+/// Deletes a run that has ended. Its messages and steps stay, as those of no run. Returns false when there is no such
+/// run, or it is still going.
+pub fn delete(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<bool> {
+    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
+    let run = t::table
+        .find(id.to_string())
+        .filter(t::organization_id.eq(organization.to_string()))
+        .filter(t::status.ne_all(going));
+    Ok(changed(with_backend!(conn, c => diesel::delete(run).execute(c))?))
 }

@@ -10,14 +10,14 @@ use crate::{
     connection::with_backend,
     json::RawJson,
     page::load_page,
-    row::readable,
+    row::{changed, readable},
     schema::{
-        AgentId, FeedbackType, OrganizationId, RunId, RunUsage, Step, StepId, StepStatus, StopReason, Timestamp,
-        UsageStatistics,
+        AgentId, FeedbackType, OrganizationId, RunId, RunUsage, Step, StepId, StepMetrics, StepStatus, StopReason,
+        Timestamp, UsageStatistics,
     },
     tables::steps as t,
 };
-use row::StepRow;
+use row::{MetricsRow, StepRow};
 
 const MODEL: &str = "Step";
 
@@ -196,6 +196,34 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: StepId) -> Result<
     let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq(id.to_string()));
     let row: Option<StepRow> = with_backend!(conn, c => query.select(StepRow::as_select()).first(c).optional())?;
     row.map(StepRow::into_step).transpose()
+}
+
+/// How long the parts of a step took, once it has ended.
+pub fn metrics(conn: &mut Conn, organization: OrganizationId, id: StepId) -> Result<Option<StepMetrics>> {
+    let query = t::table
+        .filter(t::organization_id.eq(organization.to_string()))
+        .filter(t::id.eq(id.to_string()))
+        .filter(t::step_ns.is_not_null());
+    let row: Option<MetricsRow> = with_backend!(conn, c => query.select(MetricsRow::as_select()).first(c).optional())?;
+    row.map(MetricsRow::into_metrics).transpose()
+}
+
+/// Notes what a user thinks of a step. Tags that are given replace those it has. Returns whether there is such a step.
+pub fn set_feedback(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    id: StepId,
+    feedback: Option<FeedbackType>,
+    tags: Option<&[String]>,
+) -> Result<bool> {
+    let step = || t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq(id.to_string()));
+    let tags = tags.map(RawJson::of).transpose()?;
+    let change = (t::feedback.eq(feedback.map(FeedbackType::as_str)), t::updated_at.eq(Timestamp::now().naive()));
+    let rows = with_backend!(conn, c => match tags {
+        Some(tags) => diesel::update(step()).set((change, t::tags.eq(tags))).execute(c),
+        None => diesel::update(step()).set(change).execute(c),
+    })?;
+    Ok(changed(rows))
 }
 
 /// A page of steps by the time they began.

@@ -25,7 +25,7 @@ pub(crate) fn contains<E>(column: E, needle: &str) -> Contains<E> {
 }
 
 /// The LIKE pattern for a substring, with `\` as escape.
-fn pattern(needle: &str) -> String {
+pub(crate) fn pattern(needle: &str) -> String {
     let mut pattern = String::with_capacity(needle.len() + 2);
     pattern.push('%');
     for c in needle.chars() {

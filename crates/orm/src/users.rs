@@ -4,9 +4,10 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::{
-    Conn, Result,
+    Conn, Page, Result,
     connection::with_backend,
-    row::Reader,
+    page::load_page,
+    row::{Reader, changed, readable},
     schema::{OrganizationId, Timestamp, UserId},
     tables::users,
     text::clean,
@@ -68,6 +69,47 @@ pub fn ensure(conn: &mut Conn, id: UserId, organization_id: OrganizationId, name
         diesel::insert_into(users::table).values(row).on_conflict(users::id).do_nothing().execute(c)
     })?;
     Ok(())
+}
+
+/// Changes the name or the organization of a user; what is `None` stays. Returns whether there is such a user.
+///
+/// # Errors
+/// [`crate::Error::ForeignKey`] when there is no such organization.
+pub fn update(
+    conn: &mut Conn,
+    id: UserId,
+    name: Option<String>,
+    organization_id: Option<OrganizationId>,
+) -> Result<bool> {
+    let change = (
+        name.map(|name| users::name.eq(clean(name))),
+        organization_id.map(|id| users::organization_id.eq(id.to_string())),
+        users::updated_at.eq(Timestamp::now().naive()),
+    );
+    let rows = with_backend!(conn, c => diesel::update(users::table.find(id.to_string())).set(change).execute(c))?;
+    Ok(changed(rows))
+}
+
+/// Deletes a user. What it has made stays. Returns whether there was such a user.
+pub fn delete(conn: &mut Conn, id: UserId) -> Result<bool> {
+    Ok(changed(with_backend!(conn, c => diesel::delete(users::table.find(id.to_string())).execute(c))?))
+}
+
+/// A page of the users of all organizations, sorted by their age.
+///
+/// # Errors
+/// [`crate::Error::CursorNotFound`].
+pub fn list(conn: &mut Conn, page: &Page) -> Result<Vec<UserRow>> {
+    let window = page.window("User", |cursor| {
+        let query = users::table.find(cursor.to_owned()).select((users::created_at, users::id));
+        let key: Option<(NaiveDateTime, String)> = with_backend!(conn, c => query.first(c).optional())?;
+        Ok(key.map(Into::into))
+    })?;
+    let records: Vec<Record> = with_backend!(conn, c => {
+        let query = users::table.select(Record::as_select()).into_boxed();
+        load_page!(c, query, &window, users::created_at, users::id => Record)
+    })?;
+    Ok(readable(records, Record::read))
 }
 
 /// The user with this id, whatever its organization: this is how the actor of a request is found.

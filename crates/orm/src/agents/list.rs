@@ -11,7 +11,7 @@ use crate::{
     connection::with_backend,
     page::{Key, load_page},
     row::readable,
-    schema::{BlockId, OrganizationId, StopReason},
+    schema::{BlockId, OrganizationId, StopReason, Timestamp},
     tables::{agents, agents_tags, blocks_agents},
     text::contains,
 };
@@ -37,6 +37,10 @@ pub struct AgentFilter {
     pub created_by_id: Option<String>,
     /// How its last run ended.
     pub last_stop_reason: Option<StopReason>,
+    /// Those made at this time or later.
+    pub start: Option<Timestamp>,
+    /// Those made at this time or earlier.
+    pub end: Option<Timestamp>,
     /// Also the agents that are hidden.
     pub show_hidden: bool,
 }
@@ -91,6 +95,12 @@ macro_rules! matching {
         }
         if let Some(reason) = filter.last_stop_reason {
             query = query.filter(agents::last_stop_reason.eq(reason.as_str()));
+        }
+        if let Some(start) = filter.start {
+            query = query.filter(agents::created_at.ge(start.naive()));
+        }
+        if let Some(end) = filter.end {
+            query = query.filter(agents::created_at.le(end.naive()));
         }
         if !filter.show_hidden {
             query = query.filter(agents::hidden.is_null().or(agents::hidden.eq(false)));

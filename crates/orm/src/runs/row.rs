@@ -7,7 +7,7 @@ use crate::{
     Actor, Result,
     json::RawJson,
     row::Reader,
-    schema::{AgentId, ConversationId, Run, RunId, RunStatus, StopReason, StoredMessage},
+    schema::{AgentId, ConversationId, Run, RunId, RunMetrics, RunStatus, StopReason, StoredMessage},
     tables::runs,
 };
 
@@ -105,6 +105,37 @@ impl OrphanRow {
             pending_input: reader.json_opt("pending_input", self.pending_input.as_ref())?.unwrap_or_default(),
             history_key: self.history_key,
             accepted: self.accepted,
+        })
+    }
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = runs)]
+pub(super) struct MetricsRow {
+    id: String,
+    agent_id: String,
+    project_id: Option<String>,
+    template_id: Option<String>,
+    base_template_id: Option<String>,
+    run_start_ns: Option<i64>,
+    total_duration_ns: Option<i64>,
+    num_steps: i32,
+    tools_used: Option<RawJson>,
+}
+
+impl MetricsRow {
+    pub(super) fn into_metrics(self) -> Result<RunMetrics> {
+        let reader = Reader { model: super::MODEL, id: &self.id };
+        Ok(RunMetrics {
+            id: reader.id("id", &self.id)?,
+            agent_id: self.agent_id.parse().ok(),
+            project_id: self.project_id,
+            run_start_ns: self.run_start_ns,
+            run_ns: self.total_duration_ns,
+            num_steps: Some(self.num_steps.into()),
+            tools_used: reader.json_opt("tools_used", self.tools_used.as_ref())?,
+            template_id: self.template_id,
+            base_template_id: self.base_template_id,
         })
     }
 }

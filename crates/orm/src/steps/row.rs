@@ -6,7 +6,7 @@ use crate::{
     Result,
     json::RawJson,
     row::Reader,
-    schema::{CompletionTokenDetails, PromptTokenDetails, RunUsage, Step, StopReason},
+    schema::{CompletionTokenDetails, PromptTokenDetails, RunUsage, Step, StepMetrics, StopReason},
     tables::steps,
 };
 
@@ -79,6 +79,43 @@ impl StepRow {
             error_type: self.error_type,
             error_data: reader.json_opt("error_data", self.error_data.as_ref())?,
             status: self.status.parse().ok(),
+        })
+    }
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = steps)]
+pub(super) struct MetricsRow {
+    id: String,
+    agent_id: Option<String>,
+    run_id: Option<String>,
+    project_id: Option<String>,
+    template_id: Option<String>,
+    base_template_id: Option<String>,
+    provider_id: Option<String>,
+    step_start_ns: Option<i64>,
+    llm_request_start_ns: Option<i64>,
+    llm_request_ns: Option<i64>,
+    tool_execution_ns: Option<i64>,
+    step_ns: Option<i64>,
+}
+
+impl MetricsRow {
+    pub(super) fn into_metrics(self) -> Result<StepMetrics> {
+        let reader = Reader { model: super::MODEL, id: &self.id };
+        Ok(StepMetrics {
+            id: reader.id("id", &self.id)?,
+            provider_id: self.provider_id,
+            run_id: self.run_id.and_then(|id| id.parse().ok()),
+            agent_id: self.agent_id.and_then(|id| id.parse().ok()),
+            step_start_ns: self.step_start_ns,
+            llm_request_start_ns: self.llm_request_start_ns,
+            llm_request_ns: self.llm_request_ns,
+            tool_execution_ns: self.tool_execution_ns,
+            step_ns: self.step_ns,
+            base_template_id: self.base_template_id,
+            template_id: self.template_id,
+            project_id: self.project_id,
         })
     }
 }
