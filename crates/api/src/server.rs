@@ -3,7 +3,7 @@
 use std::{
     net::{TcpListener, ToSocketAddrs},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = stop => tracing::info!("Stopped."),
-        () = signals.next() => tracing::warn!("Stopped at once; what was being done is settled at the next start."),
+        () = signals.another() => tracing::warn!("Stopped at once; what was being done is settled at the next start."),
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ pub(crate) fn llm_settings(dev: bool) -> anyhow::Result<LlmSettings> {
 pub(crate) fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
     Ok(match args.url() {
         Some(url) => url.parse()?,
-        None => DatabaseUrl::Sqlite(args.data_dir.join("muisti.db")),
+        None => DatabaseUrl::Sqlite(std::path::absolute(&args.data_dir)?.join("muisti.db")),
     })
 }
 
@@ -208,6 +208,18 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    /// A signal that somebody sent again. One that comes at once is the same: many tools signal both a process and
+    /// its group.
+    async fn another(&mut self) {
+        let first = Instant::now();
+        loop {
+            self.next().await;
+            if first.elapsed() > Duration::from_millis(500) {
+                return;
+            }
+        }
+    }
+
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -225,5 +237,5 @@ async fn tell_models(services: &Services) {
     }
     let shown: Vec<&str> = models.iter().take(5).map(|model| model.handle.as_str()).collect();
     let more = if models.len() > shown.len() { ", …" } else { "" };
-    tracing::info!("{} models: {}{more}", models.len(), shown.join(", "));
+    tracing::info!("Models: {}{more}", shown.join(", "));
 }

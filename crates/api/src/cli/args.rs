@@ -2,11 +2,16 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 /// A server for agents that remember.
 #[derive(Debug, Parser)]
-#[command(name = "muisti", version, about, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "muisti",
+    version,
+    about = "A server for agents that remember.",
+    args_conflicts_with_subcommands = true
+)]
 #[command(after_help = "Without a command, the server is started. Models come from the environment: set \
                         OPENAI_API_KEY, or OLLAMA_BASE_URL and the like; `muisti doctor` shows what was found.")]
 pub(super) struct Cli {
@@ -51,7 +56,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) database: DatabaseArgs,
 
     /// Look as `muisti --dev` would.
-    #[arg(long, env = "MUISTI_DEV")]
+    #[arg(long, env = "MUISTI_DEV", value_parser = FalseyValueParser::new())]
     pub(crate) dev: bool,
 }
 
@@ -78,7 +83,7 @@ pub(crate) struct ServerArgs {
     pub(crate) database: DatabaseArgs,
 
     /// Add a built-in test model, `muisti/test`: it needs no key and no network, and answers a few documented phrases.
-    #[arg(long, env = "MUISTI_DEV")]
+    #[arg(long, env = "MUISTI_DEV", value_parser = FalseyValueParser::new())]
     pub(crate) dev: bool,
 
     /// The password that every request must carry as its bearer token. [env also: LETTA_SERVER_PASSWORD]
@@ -86,7 +91,7 @@ pub(crate) struct ServerArgs {
     pub(crate) password: Option<String>,
 
     /// Demand a password, and make one up when none is given. [env also: LETTA_SERVER_SECURE]
-    #[arg(long, env = "MUISTI_SECURE")]
+    #[arg(long, env = "MUISTI_SECURE", value_parser = FalseyValueParser::new())]
     pub(crate) secure: bool,
 
     /// The most bytes that the body of a request may have.

@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     let command = cli.command.unwrap_or(Command::Server(cli.server));
     let result = match command {
         Command::Server(args) => {
-            log::start(args.database.log_format, "info");
+            log::start(args.database.log_format, "info,actix_server=warn");
             block_on(server::run(*args))
         }
         Command::Migrate(args) => {

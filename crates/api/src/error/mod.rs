@@ -248,3 +248,65 @@ fn invalid(errors: &[Record], examples: &[String], mut response: HttpResponseBui
     let detail = serde_json::to_string(errors).unwrap_or_default();
     response.json(Body { trace_id: "", detail, errors, examples })
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+
+    use super::*;
+    use crate::managers::{
+        llm::{LlmError, LlmErrorKind},
+        schema::RunId,
+    };
+
+    fn answer(error: Error) -> (u16, Option<String>, Option<String>, Value) {
+        let response = ApiError::from(error).error_response();
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, retry, after) = (response.status().as_u16(), header("x-should-retry"), header("retry-after"));
+        let Ok(body) = response.into_body().try_into_bytes() else { panic!("a body in one piece") };
+        (status, retry, after, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[test]
+    fn a_busy_conversation_names_the_run_and_may_be_tried_again() {
+        let run = RunId::random();
+        let (status, retry, after, body) = answer(Error::Busy(Some(run)));
+        assert_eq!((status, retry, after), (409, None, Some("1".to_owned())));
+        assert_eq!(body["run_id"], run.to_string());
+        let detail = body["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(&format!("run_id={run}")) && detail.contains("is currently being processed"),
+            "{detail}"
+        );
+    }
+
+    #[test]
+    fn a_pending_approval_is_an_object_and_not_to_be_repeated() {
+        let (status, retry, _, body) = answer(Error::PendingApproval(None));
+        assert_eq!((status, retry), (409, Some("false".to_owned())));
+        assert_eq!(body["detail"]["code"], "PENDING_APPROVAL");
+        let message = body["detail"]["message"].as_str().unwrap();
+        assert!(message.contains("Please approve or deny the pending request before continuing"), "{message}");
+        assert_eq!(body["detail"]["pending_request_id"], Value::Null);
+    }
+
+    #[test]
+    fn a_failing_model_is_told_by_class() {
+        for (kind, status, name) in [
+            (LlmErrorKind::RateLimit, 429, "llm_rate_limit"),
+            (LlmErrorKind::Timeout, 504, "llm_timeout"),
+            (LlmErrorKind::Overloaded, 503, "llm_overloaded"),
+            (LlmErrorKind::Connection, 500, "llm_error"),
+        ] {
+            let (given, retry, _, body) = answer(Error::Llm(LlmError::new(kind, "lab", "No.")));
+            assert_eq!((given, retry), (status, Some("false".to_owned())));
+            assert_eq!(body["error"]["type"], name);
+        }
+    }
+
+    #[test]
+    fn a_fault_of_ours_stays_in_the_log() {
+        let (status, _, _, body) = answer(Error::Internal("SELECT secret FROM …".to_owned()));
+        assert_eq!((status, body), (500, json!({ "detail": "An unknown error occurred" })));
+    }
+}

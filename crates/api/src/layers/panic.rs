@@ -26,3 +26,23 @@ pub(crate) async fn catch_panic<B: MessageBody + 'static>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpResponse, test};
+
+    use crate::routes::path;
+
+    async fn boom() -> HttpResponse {
+        panic!("boom")
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_500_with_a_body() {
+        let app = App::new().configure(|config| path("/boom").get(boom).register(config));
+        let app = test::init_service(app).await;
+        let response = test::call_service(&app, test::TestRequest::with_uri("/boom").to_request()).await;
+        assert_eq!(response.status(), 500);
+        assert_eq!(test::read_body(response).await, r#"{"detail":"An unknown error occurred"}"#);
+    }
+}
