@@ -84,7 +84,7 @@ async fn kill_and_check(backend: Backend) {
     let kills = number("MUISTI_CRASH_KILLS").unwrap_or(30);
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     let seed = number("MUISTI_CRASH_SEED").unwrap_or_else(|| clock().into());
-    println!("{backend:?}: {kills} kills, MUISTI_CRASH_SEED={seed}");
+    println!("{backend}: {kills} kills, MUISTI_CRASH_SEED={seed}");
     let dice = Arc::new(Dice(AtomicU64::new(seed)));
 
     let model = ScriptedModel::start();
@@ -125,15 +125,15 @@ async fn kill_and_check(backend: Backend) {
         for conversation in &conversations {
             let history = settled_history(&server, conversation).await;
             check_history(conversation, &history).unwrap_or_else(|fault| {
-                panic!("{backend:?}, seed {seed}, after kill {kill}: {fault}\n{:#}\n{}", json!(history), server.log())
+                panic!("{backend}, seed {seed}, after kill {kill}: {fault}\n{:#}\n{}", json!(history), server.log())
             });
             goes_on(&server, &model, conversation, &format!("go on after {kill}")).await.unwrap_or_else(|fault| {
-                panic!("{backend:?}, seed {seed}, after kill {kill}: {fault}\n{}", server.log())
+                panic!("{backend}, seed {seed}, after kill {kill}: {fault}\n{}", server.log())
             });
         }
     }
     sent += conversations.iter().map(|conversation| conversation.sent.count()).sum::<usize>();
-    println!("{backend:?}: {sent} messages sent, none lost");
+    println!("{backend}: {sent} messages sent, none lost");
 }
 
 async fn begin(server: &Server) -> Arc<Conversation> {

@@ -1,5 +1,6 @@
 //! Both kinds of database a test runs on, behind one type.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -32,6 +33,15 @@ impl Backend {
             Self::Postgres => Some(Postgres::available().expect("PostgreSQL is available").database()),
         };
         TestDatabase { directory, postgres }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
     }
 }
 

@@ -54,7 +54,7 @@ async fn main() {
     let options = options();
     let mut tables = Vec::new();
     for backend in &options.backends {
-        eprintln!("measuring on {backend:?} …");
+        eprintln!("measuring on {backend} …");
         tables.push((*backend, measure(&options, *backend).await));
     }
     print(&tables);
@@ -238,7 +238,7 @@ fn chat(stream: bool) -> Value {
 }
 
 fn print(tables: &[(Backend, Table)]) {
-    let names: Vec<String> = tables.iter().map(|(backend, _)| format!("{backend:?}")).collect();
+    let names: Vec<String> = tables.iter().map(|(backend, _)| backend.to_string()).collect();
     println!("| measure | {} |", names.join(" | "));
     println!("|---|{}", "--:|".repeat(names.len()));
     let Some((_, first)) = tables.first() else { return };
