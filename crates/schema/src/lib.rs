@@ -9,6 +9,7 @@
 mod macros;
 
 mod agent;
+mod agent_file;
 mod archive;
 mod block;
 mod compaction;
@@ -45,6 +46,7 @@ mod tool_rule;
 mod trace;
 
 pub use agent::*;
+pub use agent_file::*;
 pub use archive::*;
 pub use block::*;
 pub use compaction::*;

@@ -175,6 +175,24 @@ const TABLE: &[Row] = &[
     answer::<schema::ArchivalMemorySearchResponse>("ArchivalMemorySearchResponse"),
     answer::<schema::ArchivalMemorySearchResult>("ArchivalMemorySearchResult"),
 
+    // Agent files
+    answer::<schema::AgentFile>("AgentFileSchema"),
+    answer::<schema::ExportedAgent>("letta__schemas__agent_file__AgentSchema"),
+    answer::<schema::ExportedMessage>("letta__schemas__agent_file__MessageSchema"),
+    answer::<schema::ExportedTool>("letta__schemas__agent_file__ToolSchema"),
+    answer::<schema::ExportedBlock>("BlockSchema"),
+    answer::<schema::ExportedGroup>("GroupSchema"),
+    answer::<schema::ExportedSupervisorManager>("SupervisorManagerSchema"),
+    answer::<schema::ExportedDynamicManager>("DynamicManagerSchema"),
+    answer::<schema::ExportedSleeptimeManager>("SleeptimeManagerSchema"),
+    answer::<schema::ExportedVoiceSleeptimeManager>("VoiceSleeptimeManagerSchema"),
+    answer::<schema::ExportedSource>("SourceSchema"),
+    answer::<schema::ExportedFile>("FileSchema"),
+    answer::<schema::ExportedFileAgent>("FileAgentSchema"),
+    answer::<schema::ExportedMcpServer>("MCPServerSchema"),
+    answer::<schema::Skill>("SkillSchema"),
+    request::<schema::ExportAgentRequest>("ExportAgentRequest"),
+
     // Messages, runs, steps
     answer::<schema::SendResponse>("LettaResponse"),
     answer::<schema::StreamEvent>("LettaStreamingResponse"),
