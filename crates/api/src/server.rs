@@ -99,7 +99,9 @@ async fn open(args: &DatabaseArgs, dev: bool) -> anyhow::Result<Opened> {
     for name in db.migrate().await? {
         tracing::info!("The database was migrated: {name}");
     }
-    let services = Services::start(db, domain_settings(args)?, llm_settings(dev)?).await?;
+    let node = lock.as_ref().map(DataDirLock::node_name).transpose()?;
+    let settings = crate::managers::Settings { node, ..domain_settings(args)? };
+    let services = Services::start(db, settings, llm_settings(dev)?).await?;
     Ok(Opened { services, _lock: lock })
 }
 
@@ -122,11 +124,12 @@ pub(crate) fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
     })
 }
 
-/// An SQLite database belongs to one server; a PostgreSQL one can be shared.
+/// An SQLite database belongs to one server. A PostgreSQL one can be shared, by servers on one data directory too, of
+/// which only the first is known again after a restart.
 fn lock(data_dir: &Path, url: &DatabaseUrl) -> anyhow::Result<Option<DataDirLock>> {
     match url {
         DatabaseUrl::Sqlite(path) => DataDirLock::take(path.parent().unwrap_or(data_dir)).map(Some),
-        DatabaseUrl::Postgres(_) => Ok(None),
+        DatabaseUrl::Postgres(_) => DataDirLock::try_take(data_dir),
     }
 }
 

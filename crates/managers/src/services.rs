@@ -42,14 +42,8 @@ impl Services {
         })
         .await?;
         let catalog = Catalog::new(&llm);
-        Ok(Self(Arc::new(Inner {
-            db,
-            catalog,
-            settings,
-            cipher,
-            node: Node::default(),
-            draining: AtomicBool::new(false),
-        })))
+        let node = Node::new(settings.node.clone());
+        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node, draining: AtomicBool::new(false) })))
     }
 
     /// The database.

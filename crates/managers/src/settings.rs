@@ -5,6 +5,9 @@ use std::{path::PathBuf, str::FromStr};
 /// The cap on an agent's context window when the request names none, in tokens.
 const MAX_CONTEXT_WINDOW: i64 = 128_000;
 
+/// The cap on a text for archival memory, in tokens.
+const ARCHIVAL_MEMORY_TOKEN_LIMIT: i64 = 8192;
+
 /// The settings of a server. `Settings::default()` is what an empty environment gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -14,6 +17,8 @@ pub struct Settings {
     pub default_embedding: Option<String>,
     /// An agent's context window is at most this many tokens, unless its request says otherwise.
     pub max_context_window: i64,
+    /// What is put into an agent's archival memory at once may have so many tokens.
+    pub archival_memory_token_limit: i64,
     /// What kind of installation this is; `prod` hides the tools that need agents on the same machine.
     pub environment: Option<String>,
     /// Whether every request must name its user: there is no default one.
@@ -24,6 +29,9 @@ pub struct Settings {
     pub encryption_key: Option<String>,
     /// Where the encryption key is kept when the environment gives none.
     pub data_dir: Option<PathBuf>,
+    /// The name of this process among those that share a database. It should stay the same from one start to the next,
+    /// and must not be that of another process. Without it each start has a new one.
+    pub node: Option<String>,
 }
 
 impl Default for Settings {
@@ -32,11 +40,13 @@ impl Default for Settings {
             default_model: None,
             default_embedding: None,
             max_context_window: MAX_CONTEXT_WINDOW,
+            archival_memory_token_limit: ARCHIVAL_MEMORY_TOKEN_LIMIT,
             environment: None,
             no_default_actor: false,
             track_last_run: false,
             encryption_key: None,
             data_dir: None,
+            node: None,
         }
     }
 }
@@ -65,6 +75,7 @@ impl Settings {
         };
         let text = |names: &[&str]| first(names).map(|(_, value)| value);
         let max_context_window = ["MUISTI_MAX_CONTEXT_WINDOW", "GLOBAL_MAX_CONTEXT_WINDOW_LIMIT"];
+        let archival_memory_token_limit = ["MUISTI_ARCHIVAL_MEMORY_TOKEN_LIMIT", "LETTA_ARCHIVAL_MEMORY_TOKEN_LIMIT"];
         Ok(Self {
             default_model: text(&["MUISTI_DEFAULT_LLM_HANDLE", "LETTA_DEFAULT_LLM_HANDLE"]),
             default_embedding: text(&["MUISTI_DEFAULT_EMBEDDING_HANDLE", "LETTA_DEFAULT_EMBEDDING_HANDLE"]),
@@ -72,11 +83,16 @@ impl Settings {
                 Some((name, value)) => positive(name, value)?,
                 None => MAX_CONTEXT_WINDOW,
             },
+            archival_memory_token_limit: match first(&archival_memory_token_limit) {
+                Some((name, value)) => positive(name, value)?,
+                None => ARCHIVAL_MEMORY_TOKEN_LIMIT,
+            },
             environment: text(&["MUISTI_ENVIRONMENT", "LETTA_ENVIRONMENT"]),
             no_default_actor: truth(first(&["MUISTI_NO_DEFAULT_ACTOR", "LETTA_NO_DEFAULT_ACTOR"]))?,
             track_last_run: truth(first(&["MUISTI_TRACK_LAST_AGENT_RUN", "LETTA_TRACK_LAST_AGENT_RUN"]))?,
             encryption_key: text(&["MUISTI_ENCRYPTION_KEY", "LETTA_ENCRYPTION_KEY"]),
             data_dir: None,
+            node: None,
         })
     }
 

@@ -170,14 +170,28 @@ pub fn renew(conn: &mut Conn, runs: &[String], until: NaiveDateTime) -> Result<(
     Ok(())
 }
 
-/// Runs that are going although nobody is alive to carry them on: their promise has run out, or, with `all`, any.
-pub fn orphans(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Orphan>> {
+/// Which of the runs that are going are looked at, for whether somebody carries them on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Going {
+    /// All of them.
+    All,
+    /// Those whose node has not kept its promise to be alive.
+    Expired,
+    /// Those, and all of this node.
+    ExpiredOr(String),
+}
+
+/// Runs that are going, the oldest first.
+pub fn going(conn: &mut Conn, which: &Going, limit: i64) -> Result<Vec<Orphan>> {
     let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
     let now = Timestamp::now().naive();
     let rows: Vec<OrphanRow> = with_backend!(conn, c => {
         let mut query = t::table.filter(t::status.eq_any(going)).into_boxed();
-        if !all {
-            query = query.filter(t::lease_until.is_null().or(t::lease_until.lt(now)));
+        let expired = t::lease_until.is_null().or(t::lease_until.lt(now));
+        match which {
+            Going::All => {}
+            Going::Expired => query = query.filter(expired),
+            Going::ExpiredOr(node) => query = query.filter(expired.or(t::node_id.eq(node))),
         }
         query.order((t::created_at, t::id)).limit(limit).select(OrphanRow::as_select()).load(c)
     })?;

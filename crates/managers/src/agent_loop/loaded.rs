@@ -5,7 +5,7 @@ use std::sync::Arc;
 use muisti_llm::{Provider, ToolSpec};
 use muisti_orm::{
     Conn, agents, messages,
-    schema::{AgentId, LlmConfig, StoredMessage, Tool, ToolRule},
+    schema::{AgentId, LlmConfig, StoredMessage, Tool},
     tools,
 };
 
@@ -40,29 +40,15 @@ impl Loaded {
         Ok(Self { agent, tools, context })
     }
 
-    /// The tools as the model is told of them.
-    pub(super) fn tool_specs(&self) -> Vec<ToolSpec> {
-        self.tools.iter().filter_map(|tool| spec(tool, self.agent.llm_config.strict)).collect()
+    /// The names of the tools, in the order in which they were attached.
+    pub(super) fn tool_names(&self) -> Vec<&str> {
+        self.tools.iter().map(|tool| tool.name.as_str()).collect()
     }
 
-    /// Whether the agent must not use this tool before somebody has approved of it.
-    pub(super) fn needs_approval(&self, tool: &str) -> bool {
-        self.agent
-            .tool_rules
-            .iter()
-            .any(|rule| matches!(rule, ToolRule::RequiresApproval(rule) if rule.tool_name == tool))
-    }
-
-    /// Whether the turn ends with a call of this tool.
-    pub(super) fn ends_turn(&self, tool: &str) -> bool {
-        self.agent.tool_rules.iter().any(|rule| matches!(rule, ToolRule::ExitLoop(rule) if rule.tool_name == tool))
-    }
-
-    /// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
-    /// anything about an order.
-    pub(super) fn allows_parallel_calls(&self) -> bool {
-        self.agent.llm_config.parallel_tool_calls.unwrap_or(false)
-            && self.agent.tool_rules.iter().all(|rule| matches!(rule, ToolRule::RequiresApproval(_)))
+    /// These tools as the model is told of them.
+    pub(super) fn tool_specs(&self, names: &[String]) -> Vec<ToolSpec> {
+        let tools = self.tools.iter().filter(|tool| names.contains(&tool.name));
+        tools.filter_map(|tool| spec(tool, self.agent.llm_config.strict)).collect()
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `request`: what may be sent, and the messages it becomes.
 //! - `turn`: from acceptance to the end: the queue for the history, the steps, the run's row.
 //! - `step`: one model call and its tools; `draft` is its state between two transactions.
+//! - `rules`: which tools may be called next.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
 //! - `repeat`: requests that come again.
 //! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
@@ -21,6 +22,7 @@ mod node;
 mod recover;
 mod repeat;
 mod request;
+mod rules;
 mod sink;
 mod step;
 mod turn;

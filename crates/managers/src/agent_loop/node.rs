@@ -21,7 +21,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub(crate) const RENEWAL: Duration = Duration::from_secs(10);
 
 /// This process among all that share the database.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
 struct Inner {
@@ -33,19 +33,6 @@ struct Inner {
     closing: AtomicBool,
 }
 
-impl Default for Inner {
-    fn default() -> Self {
-        Self {
-            id: format!("node-{}", Uuid::new_v4()),
-            locks: HistoryLocks::default(),
-            repeats: Repeats::default(),
-            active: Mutex::default(),
-            changed: Notify::new(),
-            closing: AtomicBool::new(false),
-        }
-    }
-}
-
 /// A turn that lives here, until it is dropped.
 pub(super) struct ActiveTurn {
     node: Node,
@@ -53,7 +40,20 @@ pub(super) struct ActiveTurn {
 }
 
 impl Node {
-    /// The name by which the others know it; new with each start.
+    /// The node with this name, or with a new one. A name that stays from one start to the next lets the next one know
+    /// at once what the last one has left behind; no two processes may have it at the same time.
+    pub(crate) fn new(name: Option<String>) -> Self {
+        Self(Arc::new(Inner {
+            id: name.unwrap_or_else(|| format!("node-{}", Uuid::new_v4())),
+            locks: HistoryLocks::default(),
+            repeats: Repeats::default(),
+            active: Mutex::default(),
+            changed: Notify::new(),
+            closing: AtomicBool::new(false),
+        }))
+    }
+
+    /// The name by which the others know it.
     pub fn id(&self) -> &str {
         &self.0.id
     }

@@ -22,14 +22,18 @@ const SWEEP_EVERY: u32 = 3;
 const BATCH: i64 = 100;
 
 impl Services {
-    /// Settles what a process that is gone has left behind. On SQLite, which one process has for itself, that is every
-    /// run that is going; on PostgreSQL those whose lease has run out. Returns how many it was.
+    /// Settles what processes that are gone have left behind. To be called before anything is accepted: what this node
+    /// is said to be doing, an earlier process of it did. On SQLite, which one process has for itself, that is every
+    /// run that is going; on PostgreSQL those of this node and those whose lease has run out. Returns how many it was.
     ///
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn recover(&self) -> Result<usize> {
-        let alone = matches!(self.db().url(), DatabaseUrl::Sqlite(_));
-        self.settle(alone).await
+        let orphans = match self.db().url() {
+            DatabaseUrl::Sqlite(_) => runs::Going::All,
+            DatabaseUrl::Postgres(_) => runs::Going::ExpiredOr(self.node().id().to_owned()),
+        };
+        self.settle(orphans).await
     }
 
     /// Renews this node's leases and settles the runs of nodes that have stopped doing so, for ever.
@@ -42,7 +46,7 @@ impl Services {
                 tracing::warn!(%error, "the leases of this node could not be renewed");
             }
             if beat % SWEEP_EVERY == 0
-                && let Err(error) = self.settle(false).await
+                && let Err(error) = self.settle(runs::Going::Expired).await
             {
                 tracing::warn!(%error, "runs that nobody carries on could not be settled");
             }
@@ -63,7 +67,7 @@ impl Services {
         let runs: HashSet<RunId> = self.node().runs().into_iter().collect();
         self.db()
             .write(move |conn| {
-                let orphans = runs::orphans(conn, true, i64::MAX)?;
+                let orphans = runs::going(conn, &runs::Going::All, i64::MAX)?;
                 orphans.iter().filter(|orphan| runs.contains(&orphan.id)).try_for_each(|orphan| settle(conn, orphan))
             })
             .await
@@ -83,11 +87,12 @@ impl Services {
             .await
     }
 
-    async fn settle(&self, all: bool) -> Result<usize> {
+    async fn settle(&self, which: runs::Going) -> Result<usize> {
         let mut settled = 0;
         loop {
             let own: HashSet<RunId> = self.node().runs().into_iter().collect();
-            let orphans = self.db().read(move |conn| runs::orphans(conn, all, BATCH)).await.map_err(Error::from)?;
+            let which = which.clone();
+            let orphans = self.db().read(move |conn| runs::going(conn, &which, BATCH)).await.map_err(Error::from)?;
             let orphans: Vec<_> = orphans.into_iter().filter(|orphan| !own.contains(&orphan.id)).collect();
             if orphans.is_empty() {
                 return Ok(settled);

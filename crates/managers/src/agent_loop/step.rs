@@ -1,22 +1,24 @@
 //! One step: a model call and the tools that the model calls.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatRequest, FinishReason, ToolChoice, Usage, json::tool_arguments};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, FinishReason, Usage, json::tool_arguments};
 use muisti_orm::{
     schema::{
-        ContentPart, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent, StepId,
-        StepStatus, StopReason, StoredMessage, Timestamp, Tool, UsageStatistics,
+        ContentPart, Envelope, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent,
+        StepId, StepStatus, StopReason, StoredMessage, Timestamp, Tool, UsageStatistics, python_text,
     },
     steps,
 };
+use serde_json::{Map, Value};
 
 use super::{
     context,
     deltas::Deltas,
     draft::Draft,
     loaded::{ChatModel, Loaded},
+    rules::{Allowed, Prefilled, check_prefilled},
     turn::{Commit, Next, Turn},
 };
 use crate::{
@@ -93,6 +95,29 @@ impl OpenStep {
     }
 }
 
+/// What is to become of a tool call.
+enum Plan<'a> {
+    Run(&'a Tool, Map<String, Value>),
+    Refuse(Box<ToolOutcome>),
+}
+
+/// The calls of one answer, carried out.
+struct Called {
+    draft: Draft,
+    /// Whether a tool that ends the turn was among them.
+    ends: bool,
+    /// Whether a rule sets arguments that its tool cannot take.
+    misruled: bool,
+}
+
+/// What a step leaves to be stored, and why the turn stops with it, if it does.
+#[derive(Default)]
+struct Made {
+    new: Vec<StoredMessage>,
+    tools: Vec<String>,
+    stop: Option<StopReason>,
+}
+
 impl Turn {
     /// Takes one step. With [`Next::Step`] comes the step that follows, which is stored already.
     pub(super) async fn step(
@@ -102,32 +127,33 @@ impl Turn {
         model: &ChatModel,
         last: bool,
     ) -> Result<(Next, Option<OpenStep>)> {
-        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model).await?;
+        let allowed = self.rules.allowed(&loaded.tool_names());
+        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model, &allowed).await?;
         let usage = step_usage(answer.usage);
         add(&mut self.usage, &usage);
         self.make_room(&usage, loaded, model);
-        if !loaded.allows_parallel_calls() {
+        if !self.parallel(loaded) {
             answer.tool_calls.truncate(1);
         }
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
         let assistant = assistant_message(self, &step, message_id, answer, model);
 
-        let (new, tools, stop) = if assistant.tool_calls.is_empty() {
-            let stop = if out_of_tokens { StopReason::MaxTokensExceeded } else { StopReason::EndTurn };
-            let said_something = !assistant.content.is_empty();
-            (said_something.then_some(assistant).into_iter().collect(), Vec::new(), Some(stop))
+        let Made { new, tools, stop } = if assistant.tool_calls.is_empty() {
+            self.spoken(assistant, &step, loaded, last, out_of_tokens)
         } else {
             let started = Instant::now();
-            let draft = self.call_tools(&step, Draft::new(assistant), loaded).await?;
+            let called = self.call_tools(&step, assistant, loaded, &allowed).await?;
             times.tool_execution_ns = elapsed(started);
-            let tools = used_tools(&draft, loaded);
-            let ends = draft.assistant.tool_calls.iter().any(|call| loaded.ends_turn(&call.function.name));
-            let stop = match (ends, last) {
-                (true, _) => Some(StopReason::ToolRule),
-                (false, true) => Some(StopReason::MaxSteps),
-                (false, false) => None,
+            let tools = used_tools(&called.draft, loaded);
+            // What must still be called goes before the end that a tool means.
+            let ends = called.ends && self.rules.still_required(&loaded.tool_names()).is_empty();
+            let stop = match (called.misruled, ends, last) {
+                (true, _, _) => Some(StopReason::InvalidToolCall),
+                (_, true, _) => Some(StopReason::ToolRule),
+                (_, _, true) => Some(StopReason::MaxSteps),
+                _ => None,
             };
-            (draft.into_messages().to_vec(), tools, stop)
+            Made { new: called.draft.into_messages().to_vec(), tools, stop }
         };
         times.step_ns = elapsed(step.began);
         let following = stop.is_none().then(|| OpenStep::with(step.model.clone()));
@@ -145,8 +171,42 @@ impl Turn {
         Ok((stop.map_or(Next::Step, Next::Stop), following))
     }
 
+    /// An answer without tool calls ends the turn, unless a rule demands a call first: then the model is told so.
+    fn spoken(
+        &self,
+        assistant: StoredMessage,
+        step: &OpenStep,
+        loaded: &Loaded,
+        last: bool,
+        out_of_tokens: bool,
+    ) -> Made {
+        let names = loaded.tool_names();
+        let required = self.rules.still_required(&names);
+        let reminder = (!required.is_empty()).then(|| reminder(self, step, loaded, &required));
+        let stop = match (&reminder, last) {
+            (None, _) if out_of_tokens => Some(StopReason::MaxTokensExceeded),
+            (None, _) => Some(StopReason::EndTurn),
+            (Some(_), true) => Some(StopReason::MaxSteps),
+            (Some(_), false) => None,
+        };
+        let said = (!assistant.content.is_empty()).then_some(assistant);
+        Made { new: said.into_iter().chain(reminder).collect(), tools: Vec::new(), stop }
+    }
+
+    /// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
+    /// anything about an order.
+    fn parallel(&self, loaded: &Loaded) -> bool {
+        loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false) && !self.rules.order_matters()
+    }
+
     /// Asks the model, with a shorter context if this one is too long for it.
-    async fn ask(&mut self, step: &OpenStep, loaded: &mut Loaded, model: &ChatModel) -> Result<Asked> {
+    async fn ask(
+        &mut self,
+        step: &OpenStep,
+        loaded: &mut Loaded,
+        model: &ChatModel,
+        allowed: &Allowed,
+    ) -> Result<Asked> {
         let window = model.config.context_window;
         // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
         if context::estimate_tokens(&loaded.context) > window {
@@ -154,7 +214,7 @@ impl Turn {
         }
         let mut cuts = CUTS.iter();
         loop {
-            let overflow = match self.call_model(step, loaded, model).await {
+            let overflow = match self.call_model(step, loaded, model, allowed).await {
                 Err(Error::Llm(error)) if error.is_context_overflow() => error,
                 asked => return asked,
             };
@@ -169,10 +229,16 @@ impl Turn {
         }
     }
 
-    async fn call_model(&mut self, step: &OpenStep, loaded: &Loaded, model: &ChatModel) -> Result<Asked> {
-        let request = chat_request(self, loaded, model);
+    async fn call_model(
+        &mut self,
+        step: &OpenStep,
+        loaded: &Loaded,
+        model: &ChatModel,
+        allowed: &Allowed,
+    ) -> Result<Asked> {
+        let request = chat_request(self, loaded, model, allowed);
         let message_id = MessageId::random();
-        let only_first_call = !loaded.allows_parallel_calls();
+        let only_first_call = !self.parallel(loaded);
         let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call);
         let mut times = steps::StepTimes {
             step_start_ns: nanoseconds(step.began_at),
@@ -183,7 +249,7 @@ impl Turn {
         let mut events = model.provider.chat(&request).await?;
         let mut assembler = Assembler::new();
         while let Some(event) = events.next().await {
-            let event = event?;
+            let event = without_nul(event?);
             self.sink.first_sign();
             assembler.push(&event);
             if self.sink.wants_tokens()
@@ -198,27 +264,80 @@ impl Turn {
     }
 
     /// Runs the calls one after the other. Before each, what has been done so far is stored.
-    async fn call_tools(&mut self, step: &OpenStep, mut draft: Draft, loaded: &Loaded) -> Result<Draft> {
+    async fn call_tools(
+        &mut self,
+        step: &OpenStep,
+        mut assistant: StoredMessage,
+        loaded: &Loaded,
+        allowed: &Allowed,
+    ) -> Result<Called> {
         let timezone = loaded.agent.timezone.as_deref().unwrap_or("UTC").to_owned();
         let executor = self.services.tool_executor();
-        for call in draft.assistant.tool_calls.clone() {
-            draft.started = Some(call.id.clone());
-            let (id, state) = (step.id, draft.clone());
+        let prefilled = self.rules.prefilled(allowed);
+        let (mut plans, mut misruled) = (Vec::new(), false);
+        for call in &mut assistant.tool_calls {
+            plans.push(self.plan(call, loaded, allowed, &prefilled, &mut misruled));
+        }
+        let mut called = Called { draft: Draft::new(assistant), ends: false, misruled };
+        for (call, plan) in called.draft.assistant.tool_calls.clone().into_iter().zip(plans) {
+            called.draft.started = Some(call.id.clone());
+            let (id, state) = (step.id, called.draft.clone());
             self.services.db().write(move |conn| steps::set_draft(conn, id, &state)).await.map_err(Error::from)?;
-            let outcome = match find_tool(&call, loaded) {
-                Err(refused) => *refused,
-                Ok((tool, arguments)) => {
+            let outcome = match plan {
+                Plan::Refuse(outcome) => *outcome,
+                Plan::Run(tool, arguments) => {
                     let context = ToolContext {
                         agent_id: self.agent_id,
                         conversation_id: self.conversation_id,
                         timezone: &timezone,
                     };
-                    executor.execute(&self.actor, &context, tool, arguments).await
+                    let outcome = executor.execute(&self.actor, &context, tool, arguments).await;
+                    self.rules.register(&tool.name, python_text(&outcome.value));
+                    called.ends |= self.rules.ends_turn(&tool.name);
+                    outcome
                 }
             };
-            draft.record(&call, outcome, &local_time(Timestamp::now(), &timezone));
+            called.draft.record(&call, outcome, &local_time(Timestamp::now(), &timezone));
         }
-        Ok(draft)
+        Ok(called)
+    }
+
+    /// What is to become of a call. The arguments that rules set are written into it.
+    fn plan<'a>(
+        &self,
+        call: &mut FunctionToolCall,
+        loaded: &'a Loaded,
+        allowed: &Allowed,
+        prefilled: &BTreeMap<String, Prefilled>,
+        misruled: &mut bool,
+    ) -> Plan<'a> {
+        let name = call.function.name.as_str();
+        let refuse = |kind: &str, text: String| Plan::Refuse(Box::new(ToolOutcome::failure(name, kind, text)));
+        let tool = loaded.tools.iter().find(|tool| tool.name == name && allowed.tools.contains(&tool.name));
+        let Some(tool) = tool else {
+            return refuse("ToolConstraintError", self.rules.violation(name, allowed));
+        };
+        if self.rules.needs_approval(name) {
+            let text = format!(
+                "'{name}' may be called only with an approval, and this server cannot ask for one yet. The tool was \
+                 not run."
+            );
+            return refuse("PermissionError", text);
+        }
+        let mut arguments = match tool_arguments(&call.function.arguments) {
+            Ok(arguments) => arguments,
+            Err(reason) => return refuse("ValueError", reason),
+        };
+        if let Some(set) = prefilled.get(name) {
+            let parameters = tool.json_schema.as_ref().and_then(|schema| schema.get("parameters"));
+            if let Err(fault) = check_prefilled(name, set, parameters.unwrap_or(&Value::Null)) {
+                *misruled = true;
+                return refuse("ValueError", fault);
+            }
+            arguments.extend(set.args.clone());
+            call.function.arguments = Value::Object(arguments.clone()).to_string();
+        }
+        Plan::Run(tool, arguments)
     }
 
     /// Cuts the context when this step has nearly filled the window. The model's own count is what is gone by.
@@ -245,15 +364,15 @@ impl Turn {
     }
 }
 
-fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel) -> ChatRequest {
+fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel, allowed: &Allowed) -> ChatRequest {
     let config = &model.config;
     let system = turn.request.override_system.as_deref();
     ChatRequest {
         model: config.model.clone(),
         messages: context::to_chat(&loaded.context, system, config.context_window),
-        tools: loaded.tool_specs(),
-        tool_choice: ToolChoice::Auto,
-        parallel_tool_calls: Some(loaded.allows_parallel_calls()),
+        tools: loaded.tool_specs(&allowed.tools),
+        tool_choice: allowed.choice(),
+        parallel_tool_calls: Some(turn.parallel(loaded)),
         temperature: Some(config.temperature),
         max_tokens: config.max_tokens,
         frequency_penalty: config.frequency_penalty,
@@ -265,27 +384,20 @@ fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel) -> ChatRequest 
     }
 }
 
-/// The tool that a call means, and its arguments; or what the model is told instead.
-fn find_tool<'a>(
-    call: &FunctionToolCall,
-    loaded: &'a Loaded,
-) -> Result<(&'a Tool, serde_json::Map<String, serde_json::Value>), Box<ToolOutcome>> {
-    let name = call.function.name.as_str();
-    let Some(tool) = loaded.tools.iter().find(|tool| tool.name == name) else {
-        let valid: Vec<&str> = loaded.tools.iter().map(|tool| tool.name.as_str()).collect();
-        let text = format!("[ToolConstraintError] Cannot call {name}, valid tools include: [{}]", valid.join(", "));
-        return Err(ToolOutcome::failure(name, "ToolConstraintError", text).into());
-    };
-    if loaded.needs_approval(name) {
-        let text = format!(
-            "'{name}' may be called only with an approval, and this server cannot ask for one yet. The tool was not run."
-        );
-        return Err(ToolOutcome::failure(name, "PermissionError", text).into());
-    }
-    match tool_arguments(&call.function.arguments) {
-        Ok(arguments) => Ok((tool, arguments)),
-        Err(reason) => Err(ToolOutcome::failure(name, "ValueError", reason).into()),
-    }
+/// The message that reminds the model of the tools it must still call.
+fn reminder(turn: &Turn, step: &OpenStep, loaded: &Loaded, required: &[&str]) -> StoredMessage {
+    let reason = format!(
+        "[This is an automated system message hidden from the user] ToolRuleViolated: before you end your response you \
+         must still call: {}.",
+        required.join(", ")
+    );
+    let time = local_time(Timestamp::now(), loaded.agent.timezone.as_deref().unwrap_or("UTC"));
+    let text = Envelope::Heartbeat { reason: &reason, time: &time }.to_text();
+    let mut message = StoredMessage::new(turn.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
+    message.conversation_id = turn.conversation_id;
+    message.step_id = Some(step.id);
+    message.run_id = Some(turn.run_id);
+    message
 }
 
 /// The model's answer as it is stored. Arguments that are no JSON would make later requests fail, so they are not kept
@@ -313,6 +425,16 @@ fn assistant_message(
     message.tool_calls =
         answer.tool_calls.into_iter().map(|call| FunctionToolCall::new(call.id, call.name, call.arguments)).collect();
     message
+}
+
+/// NUL characters are not stored, so nobody gets to see them.
+fn without_nul(mut event: ChatEvent) -> ChatEvent {
+    if let ChatEvent::Text(text) | ChatEvent::Reasoning(text) | ChatEvent::ToolCall { arguments: text, .. } = &mut event
+        && text.contains('\0')
+    {
+        text.retain(|character| character != '\0');
+    }
+    event
 }
 
 /// The ids of the agent's tools that were called.

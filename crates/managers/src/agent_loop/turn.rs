@@ -8,8 +8,8 @@ use std::{
 use muisti_orm::{
     Conn, agents, leases, messages, runs,
     schema::{
-        AgentId, ConversationId, MessageId, RunId, RunRequestConfig, RunStatus, SendResponse, StepId, StepStatus,
-        StopReason, StoredMessage, StreamingSendRequest, UsageStatistics, WireOptions, to_wire_list,
+        AgentId, ConversationId, MessageId, MessageRole, RunId, RunRequestConfig, RunStatus, SendResponse, StepId,
+        StepStatus, StopReason, StoredMessage, StreamingSendRequest, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
@@ -21,6 +21,7 @@ use super::{
     loaded::{ChatModel, Loaded},
     node::ActiveTurn,
     request,
+    rules::Rules,
     sink::Sink,
     step::OpenStep,
 };
@@ -40,6 +41,7 @@ pub(super) struct Turn {
     pub(super) input: Vec<StoredMessage>,
     pub(super) request: TurnRequest,
     pub(super) sink: Sink,
+    pub(super) rules: Rules,
     pub(super) usage: UsageStatistics,
     /// Messages that no longer fit into the context; the next commit takes them out of it.
     pub(super) evicted: HashSet<MessageId>,
@@ -104,6 +106,7 @@ impl Turn {
                 config: send.config(),
             },
             sink,
+            rules: Rules::new(Vec::new()),
             usage: UsageStatistics::default(),
             evicted: HashSet::new(),
             open: None,
@@ -224,6 +227,7 @@ impl Turn {
         }
         let instead = self.request.override_model.as_deref();
         let model = ChatModel::of(&self.services, &actor, &loaded.agent.llm_config, instead).await?;
+        self.rules = Rules::new(loaded.agent.tool_rules.clone());
         loaded.context.extend(self.input.iter().cloned());
         let mut step = OpenStep::new(&loaded, &model);
         self.begin(&step, &loaded).await?;
@@ -279,8 +283,9 @@ impl Turn {
         let stored = committed.await.map_err(|error| self.without_agent(error))?;
         self.input.clear();
         self.open = next_id;
-        let new = stored.get(shown_from..).unwrap_or_default();
-        self.sink.stored(to_wire_list(new, &self.wire_options()));
+        // What the server said in the user's place is not for the client.
+        let new = stored.into_iter().skip(shown_from).filter(|message| message.role != MessageRole::User);
+        self.sink.stored(to_wire_list(&new.collect::<Vec<_>>(), &self.wire_options()));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod context;
 mod endings;
 mod order;
+mod rules;
 mod shapes;
 mod streams;
 
