@@ -4,19 +4,28 @@
 //! [`Db::read`] or [`Db::write`] and return the types of [`schema`] or rows made for the managers.
 
 pub mod agents;
+pub mod archives;
+mod attached;
 pub mod blocks;
 mod connection;
 mod db;
 mod error;
+pub mod file_agents;
+pub mod files;
+pub mod groups;
+mod id_links;
+pub mod identities;
 pub mod json;
 pub mod leases;
 pub mod messages;
 mod migrations;
 pub mod organizations;
 pub mod page;
+pub mod passages;
 mod row;
 pub mod runs;
 pub mod secrets;
+pub mod sources;
 pub mod steps;
 pub mod tables;
 pub mod tags;

@@ -286,6 +286,199 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    archives (id) {
+        id -> Text,
+        organization_id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        embedding_config -> Nullable<Json>,
+        metadata -> Nullable<Json>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    archives_agents (agent_id) {
+        agent_id -> Text,
+        archive_id -> Text,
+        is_owner -> Bool,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    passages (sequence_id) {
+        sequence_id -> BigInt,
+        id -> Text,
+        organization_id -> Text,
+        archive_id -> Text,
+        text -> Text,
+        metadata -> Nullable<Json>,
+        tags -> Nullable<Json>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    passages_tags (passage_id, tag) {
+        passage_id -> Text,
+        tag -> Text,
+        archive_id -> Text,
+    }
+}
+
+diesel::table! {
+    sources (id) {
+        id -> Text,
+        organization_id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        instructions -> Nullable<Text>,
+        metadata -> Nullable<Json>,
+        embedding_config -> Json,
+        vector_db_provider -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    sources_agents (agent_id, source_id) {
+        agent_id -> Text,
+        source_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    files (id) {
+        id -> Text,
+        organization_id -> Text,
+        source_id -> Text,
+        file_name -> Nullable<Text>,
+        original_file_name -> Nullable<Text>,
+        file_path -> Nullable<Text>,
+        file_type -> Nullable<Text>,
+        file_size -> Nullable<BigInt>,
+        file_creation_date -> Nullable<Text>,
+        file_last_modified_date -> Nullable<Text>,
+        processing_status -> Text,
+        error_message -> Nullable<Text>,
+        total_chunks -> Nullable<BigInt>,
+        chunks_embedded -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    file_contents (file_id) {
+        file_id -> Text,
+        text -> Text,
+    }
+}
+
+diesel::table! {
+    files_agents (id) {
+        id -> Text,
+        agent_id -> Text,
+        file_id -> Text,
+        source_id -> Text,
+        file_name -> Text,
+        is_open -> Bool,
+        visible_content -> Nullable<Text>,
+        last_accessed_at -> Timestamp,
+        start_line -> Nullable<BigInt>,
+        end_line -> Nullable<BigInt>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    identities (id) {
+        id -> Text,
+        organization_id -> Text,
+        identifier_key -> Text,
+        name -> Text,
+        identity_type -> Text,
+        project_id -> Nullable<Text>,
+        properties -> Json,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    identities_agents (identity_id, agent_id) {
+        identity_id -> Text,
+        agent_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    identities_blocks (identity_id, block_id) {
+        identity_id -> Text,
+        block_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    groups (id) {
+        id -> Text,
+        organization_id -> Text,
+        manager_type -> Text,
+        description -> Text,
+        project_id -> Nullable<Text>,
+        template_id -> Nullable<Text>,
+        base_template_id -> Nullable<Text>,
+        deployment_id -> Nullable<Text>,
+        manager_agent_id -> Nullable<Text>,
+        termination_token -> Nullable<Text>,
+        max_turns -> Nullable<BigInt>,
+        sleeptime_agent_frequency -> Nullable<BigInt>,
+        turns_counter -> Nullable<BigInt>,
+        last_processed_message_id -> Nullable<Text>,
+        max_message_buffer_length -> Nullable<BigInt>,
+        min_message_buffer_length -> Nullable<BigInt>,
+        hidden -> Nullable<Bool>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    groups_agents (group_id, agent_id) {
+        group_id -> Text,
+        agent_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    groups_blocks (group_id, block_id) {
+        group_id -> Text,
+        block_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(agents_tags -> agents (agent_id));
 diesel::joinable!(blocks_tags -> blocks (block_id));
 diesel::joinable!(blocks_agents -> agents (agent_id));
@@ -299,18 +492,45 @@ diesel::joinable!(steps -> runs (run_id));
 diesel::joinable!(messages -> agents (agent_id));
 diesel::joinable!(messages -> steps (step_id));
 diesel::joinable!(messages -> runs (run_id));
+diesel::joinable!(archives_agents -> agents (agent_id));
+diesel::joinable!(archives_agents -> archives (archive_id));
+diesel::joinable!(passages -> archives (archive_id));
+diesel::joinable!(sources_agents -> agents (agent_id));
+diesel::joinable!(sources_agents -> sources (source_id));
+diesel::joinable!(files -> sources (source_id));
+diesel::joinable!(files_agents -> sources (source_id));
+diesel::joinable!(identities_agents -> agents (agent_id));
+diesel::joinable!(identities_agents -> identities (identity_id));
+diesel::joinable!(identities_blocks -> blocks (block_id));
+diesel::joinable!(identities_blocks -> identities (identity_id));
+diesel::joinable!(groups_agents -> groups (group_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     agent_environment_variables,
     agents,
     agents_tags,
+    archives,
+    archives_agents,
     blocks,
     blocks_agents,
     blocks_tags,
+    file_contents,
+    files,
+    files_agents,
+    groups,
+    groups_agents,
+    groups_blocks,
     history_leases,
+    identities,
+    identities_agents,
+    identities_blocks,
     messages,
     organizations,
+    passages,
+    passages_tags,
     runs,
+    sources,
+    sources_agents,
     steps,
     tools,
     tools_agents,
