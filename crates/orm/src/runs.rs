@@ -18,7 +18,7 @@ use crate::{
     },
     tables::runs as t,
 };
-pub use list::{Compare, RunFilter, RunSort, list, list_by};
+pub use list::{Compare, RunFilter, RunSort, list_by};
 pub use row::Orphan;
 use row::{MetricsRow, OrphanRow, RunRow};
 

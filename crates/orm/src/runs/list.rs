@@ -145,14 +145,6 @@ macro_rules! matching {
     }};
 }
 
-/// A page of runs by the time they began.
-///
-/// # Errors
-/// [`crate::Error::CursorNotFound`].
-pub fn list(conn: &mut Conn, organization: OrganizationId, filter: &RunFilter, page: &Page) -> Result<Vec<Run>> {
-    list_by(conn, organization, filter, RunSort::CreatedAt, page)
-}
-
 /// A page of runs.
 ///
 /// # Errors
