@@ -5,6 +5,7 @@
 //! method takes the [`Actor`] on whose behalf it works. There is no HTTP here.
 
 mod actor;
+mod admin;
 pub mod agent;
 pub mod agent_loop;
 pub mod block;
@@ -21,6 +22,7 @@ mod tag;
 pub mod tool;
 
 pub use actor::{Actor, DEFAULT_ACTOR, DEFAULT_ORGANIZATION, DEFAULT_USER};
+pub use admin::AdminManager;
 pub use agent::AgentManager;
 pub use agent_loop::{AgentLoop, Node, TurnStream};
 pub use block::BlockManager;

@@ -3,8 +3,8 @@
 use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
-    runs::{self, RunFilter},
-    schema::{AgentId, Run, RunId, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
+    runs::{self, RunFilter, RunSort},
+    schema::{AgentId, Run, RunId, RunMetrics, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
     steps::{self, StepFilter},
 };
 
@@ -30,13 +30,21 @@ impl RunManager<'_> {
     ///
     /// # Errors
     /// 404 for an unknown cursor.
-    pub async fn list(&self, actor: &Actor, filter: RunFilter, mut page: Page) -> Result<Vec<Run>> {
+    pub async fn list(&self, actor: &Actor, filter: RunFilter, page: Page) -> Result<Vec<Run>> {
+        self.list_by(actor, filter, RunSort::CreatedAt, page).await
+    }
+
+    /// [`Self::list`], sorted as asked.
+    ///
+    /// # Errors
+    /// 404 for an unknown cursor.
+    pub async fn list_by(&self, actor: &Actor, filter: RunFilter, sort: RunSort, mut page: Page) -> Result<Vec<Run>> {
         if page.order == Order::Desc {
             let before = page.before.take();
             page.after = page.after.or(before);
         }
         let organization = actor.organization_id;
-        self.0.db().read(move |conn| runs::list(conn, organization, &filter, &page).map_err(Error::from)).await
+        self.0.db().read(move |conn| runs::list_by(conn, organization, &filter, sort, &page).map_err(Error::from)).await
     }
 
     /// The newest runs that are going.
@@ -60,6 +68,34 @@ impl RunManager<'_> {
     pub async fn get(&self, actor: &Actor, id: RunId) -> Result<Run> {
         let actor = *actor;
         self.0.db().read(move |conn| get(conn, &actor, id)).await
+    }
+
+    /// How long a run took, and what it used.
+    ///
+    /// # Errors
+    /// 404 when there is no such run.
+    pub async fn metrics(&self, actor: &Actor, id: RunId) -> Result<RunMetrics> {
+        let organization = actor.organization_id;
+        self.0.db().read(move |conn| runs::metrics(conn, organization, id)?.ok_or_else(|| missing(id))).await
+    }
+
+    /// Deletes a run. What it said and did stays: its messages and steps are those of no run from now on.
+    ///
+    /// # Errors
+    /// 404 when there is no such run, 409 while it is going.
+    pub async fn delete(&self, actor: &Actor, id: RunId) -> Result<()> {
+        let actor = *actor;
+        let write = move |conn: &mut Conn| {
+            let run = get(conn, &actor, id)?;
+            if runs::delete(conn, actor.organization_id, id)? {
+                return Ok(());
+            }
+            Err(Error::Conflict(format!(
+                "Run {id} is {} and cannot be deleted before it has ended. Cancel it first, or wait.",
+                run.status
+            )))
+        };
+        self.0.db().write(write).await
     }
 
     /// A page of the messages of a run, its input among them, shown as the request asked for.
@@ -110,5 +146,9 @@ impl RunManager<'_> {
 
 fn get(conn: &mut Conn, actor: &Actor, id: RunId) -> Result<Run> {
     let run = runs::get(conn, actor.organization_id, id)?;
-    run.ok_or_else(|| Error::NotFound(format!("Run with id {id} not found")))
+    run.ok_or_else(|| missing(id))
+}
+
+fn missing(id: RunId) -> Error {
+    Error::NotFound(format!("Run with id {id} not found"))
 }

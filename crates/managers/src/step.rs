@@ -3,13 +3,13 @@
 use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
-    schema::{Step, StepId, WireMessage, WireOptions, to_wire_list},
+    schema::{ModifyFeedbackRequest, Step, StepId, StepMetrics, WireMessage, WireOptions, to_wire_list},
     steps::{self, StepFilter},
 };
 
 use crate::{Actor, Error, Result, Services, message::speaks_in_text};
 
-/// Reads steps.
+/// Reads steps, and notes what users think of them.
 pub struct StepManager<'a>(&'a Services);
 
 impl Services {
@@ -36,6 +36,35 @@ impl StepManager<'_> {
     pub async fn get(&self, actor: &Actor, id: StepId) -> Result<Step> {
         let actor = *actor;
         self.0.db().read(move |conn| get(conn, &actor, id)).await
+    }
+
+    /// How long the parts of a step took.
+    ///
+    /// # Errors
+    /// 404 when there is no such step, or it has not ended.
+    pub async fn metrics(&self, actor: &Actor, id: StepId) -> Result<StepMetrics> {
+        let actor = *actor;
+        let read = move |conn: &mut Conn| {
+            get(conn, &actor, id)?;
+            let metrics = steps::metrics(conn, actor.organization_id, id)?;
+            metrics.ok_or_else(|| Error::NotFound(format!("Step with id {id} has no metrics: it has not ended")))
+        };
+        self.0.db().read(read).await
+    }
+
+    /// Notes what a user thinks of a step. No feedback takes back what was noted; tags replace those of the step when
+    /// there are any.
+    ///
+    /// # Errors
+    /// 404 when there is no such step.
+    pub async fn give_feedback(&self, actor: &Actor, id: StepId, request: ModifyFeedbackRequest) -> Result<Step> {
+        let actor = *actor;
+        let write = move |conn: &mut Conn| {
+            let tags = request.tags.filter(|tags| !tags.is_empty());
+            steps::set_feedback(conn, actor.organization_id, id, request.feedback, tags.as_deref())?;
+            get(conn, &actor, id)
+        };
+        self.0.db().write(write).await
     }
 
     /// A page of the messages of a step, its run's input among those of the first. The cursors follow the order.

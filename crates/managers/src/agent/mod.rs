@@ -6,6 +6,7 @@ mod create;
 pub mod defaults;
 mod initial;
 pub mod name;
+mod overview;
 mod state;
 mod update;
 

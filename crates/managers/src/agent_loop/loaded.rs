@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muisti_llm::{Provider, ToolSpec};
+use muisti_llm::{ChatRequest, Provider, ToolSpec};
 use muisti_orm::{
     Conn, agents, messages,
     schema::{AgentId, LlmConfig, StoredMessage, Tool},
@@ -101,5 +101,21 @@ impl ChatModel {
             }
         };
         Ok(Self { provider, config })
+    }
+
+    /// A request with what the model's configuration says, and nothing to answer yet.
+    pub(super) fn request(&self) -> ChatRequest {
+        let config = &self.config;
+        ChatRequest {
+            model: config.model.clone(),
+            temperature: Some(config.temperature),
+            max_tokens: config.max_tokens,
+            frequency_penalty: config.frequency_penalty,
+            reasoning_effort: config.reasoning_effort.map(|effort| effort.to_string()),
+            verbosity: config.verbosity.map(|verbosity| verbosity.to_string()),
+            response_format: config.response_format.as_ref().and_then(|format| serde_json::to_value(format).ok()),
+            stream: true,
+            ..ChatRequest::default()
+        }
     }
 }

@@ -10,12 +10,14 @@
 //! - `rules`: which tools may be called next.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
 //! - `repeat`: requests that come again.
+//! - `generate`: a bare question to an agent's model, beside the loop.
 //! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
 mod context;
 mod deltas;
 mod draft;
 mod failure;
+mod generate;
 mod history_lock;
 mod loaded;
 mod node;

@@ -365,22 +365,13 @@ impl Turn {
 }
 
 fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel, allowed: &Allowed) -> ChatRequest {
-    let config = &model.config;
     let system = turn.request.override_system.as_deref();
     ChatRequest {
-        model: config.model.clone(),
-        messages: context::to_chat(&loaded.context, system, config.context_window),
+        messages: context::to_chat(&loaded.context, system, model.config.context_window),
         tools: loaded.tool_specs(&allowed.tools),
         tool_choice: allowed.choice(),
         parallel_tool_calls: Some(turn.parallel(loaded)),
-        temperature: Some(config.temperature),
-        max_tokens: config.max_tokens,
-        frequency_penalty: config.frequency_penalty,
-        reasoning_effort: config.reasoning_effort.map(|effort| effort.to_string()),
-        verbosity: config.verbosity.map(|verbosity| verbosity.to_string()),
-        response_format: config.response_format.as_ref().and_then(|format| serde_json::to_value(format).ok()),
-        user: None,
-        stream: true,
+        ..model.request()
     }
 }
 
@@ -443,7 +434,7 @@ fn used_tools(draft: &Draft, loaded: &Loaded) -> Vec<String> {
     loaded.tools.iter().filter(called).map(|tool| tool.id.to_string()).collect()
 }
 
-fn step_usage(usage: Option<Usage>) -> UsageStatistics {
+pub(super) fn step_usage(usage: Option<Usage>) -> UsageStatistics {
     let usage = usage.unwrap_or_default();
     UsageStatistics {
         completion_tokens: usage.completion_tokens,
