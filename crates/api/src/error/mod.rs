@@ -20,6 +20,8 @@ pub(crate) enum ApiError {
     Invalid(Validation),
     /// A body over the limit, in bytes. 413.
     TooLarge { limit: usize },
+    /// The model provider failed, and there was nothing else to do. 502, not to be repeated.
+    BadGateway(String),
     /// Any other answer that is only a status and a sentence.
     Detail(StatusCode, String),
 }
@@ -131,7 +133,7 @@ impl std::fmt::Display for ApiError {
                 "The request body is larger than the limit of {limit} bytes. Send less, or raise the limit with \
                  --body-limit (MUISTI_BODY_LIMIT)."
             ),
-            Self::Detail(_, text) => f.write_str(text),
+            Self::BadGateway(text) | Self::Detail(_, text) => f.write_str(text),
         }
     }
 }
@@ -142,6 +144,7 @@ impl ResponseError for ApiError {
             Self::Manager(error) => manager_status(error),
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
             Self::Detail(status, _) => *status,
         }
     }
@@ -151,6 +154,10 @@ impl ResponseError for ApiError {
         match self {
             Self::Manager(error) => manager_response(error, response),
             Self::Invalid(validation) => invalid(&validation.errors, &validation.examples, response),
+            Self::BadGateway(text) => {
+                do_not_retry(&mut response);
+                response.json(json!({ "detail": text }))
+            }
             Self::TooLarge { .. } | Self::Detail(..) => response.json(json!({ "detail": self.to_string() })),
         }
     }

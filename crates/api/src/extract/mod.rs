@@ -3,6 +3,7 @@
 mod actor;
 mod body;
 mod client;
+mod operator;
 mod page;
 mod path;
 mod query;
@@ -11,6 +12,7 @@ mod values;
 pub(crate) use actor::RequestActor;
 pub(crate) use body::{JsonBody, OptionalJsonBody};
 pub(crate) use client::ClientGeneration;
+pub(crate) use operator::Operator;
 pub(crate) use page::{Paging, Sort};
 pub(crate) use path::{PathId, PathText};
-pub(crate) use query::{Known, Query};
+pub(crate) use query::{DayEnd, Known, Query};

@@ -14,7 +14,7 @@ use serde::{
 use super::values;
 use crate::{
     error::{ApiError, Record, Validation},
-    managers::schema::WireEnum,
+    managers::schema::{Timestamp, WireEnum},
 };
 
 /// The query string as a typed struct whose fields are `Option`s, `Vec`s or have a default.
@@ -69,6 +69,26 @@ impl<'de, E: WireEnum> Deserialize<'de> for Known<E> {
     }
 }
 
+/// The end of a range of time, itself within the range: a date without a time means the end of that day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DayEnd(pub(crate) Timestamp);
+
+impl<'de> Deserialize<'de> for DayEnd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        // `2024-01-31` becomes the last microsecond of the day.
+        let is_date = text.trim().len() == 10 && !text.contains([':', 'T']);
+        let end = if is_date { format!("{}T23:59:59.999999", text.trim()) } else { text.clone().into_owned() };
+        let end = Timestamp::parse(&end);
+        end.map(Self).ok_or_else(|| {
+            de::Error::invalid_value(
+                de::Unexpected::Str(&text),
+                &"a point in time, such as 2024-01-31 or 2024-01-31T12:00:00Z",
+            )
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +139,19 @@ mod tests {
         for no in ["false", "FALSE", "0", "no", "off", "f", "n"] {
             assert!(!parse::<Filter>(&format!("match_all={no}")).unwrap().match_all, "{no}");
         }
+    }
+
+    #[test]
+    fn a_date_as_the_end_of_a_range_means_all_of_that_day() {
+        #[derive(Deserialize)]
+        struct Range {
+            end: DayEnd,
+        }
+        let end = |query: &str| parse::<Range>(query).map(|range| range.end.0.to_string());
+        assert_eq!(end("end=2024-01-31").unwrap(), "2024-01-31T23:59:59.999999Z");
+        assert_eq!(end("end=2024-01-31T12:00:00Z").unwrap(), "2024-01-31T12:00:00Z");
+        assert!(end("end=soon").is_err());
+        assert!(end("end=2024-31-31").is_err());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Agents, and what belongs to them.
 
 pub(crate) mod blocks;
+pub(crate) mod context;
 pub(crate) mod count;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod generate;
 pub(crate) mod list;
 pub(crate) mod messages;
 pub(crate) mod retrieve;

@@ -42,6 +42,16 @@ impl Methods {
         self.on(Method::POST, handler)
     }
 
+    /// Answers PUT.
+    pub(crate) fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PUT, handler)
+    }
+
     /// Answers PATCH.
     pub(crate) fn patch<F, Args>(self, handler: F) -> Self
     where

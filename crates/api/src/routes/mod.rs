@@ -3,9 +3,11 @@
 // Deprecated routes and parameters are served like all others; the attribute is for the document.
 #![allow(deprecated)]
 
+mod admin;
 mod agents;
 mod blocks;
 mod health;
+mod internal;
 mod messages;
 mod methods;
 mod models;
@@ -33,6 +35,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .get(agents::retrieve::retrieve_agent)
             .patch(agents::update::modify_agent)
             .delete(agents::delete::delete_agent),
+        path("/v1/agents/{agent_id}/context").get(agents::context::retrieve_agent_context_window),
+        path("/v1/agents/{agent_id}/recompile").post(agents::context::recompile_agent),
+        path("/v1/agents/{agent_id}/system-prompt/recompile").post(agents::context::recompile_agent_system_prompt),
+        path("/v1/agents/{agent_id}/reset-messages").patch(agents::context::reset_messages),
+        path("/v1/agents/{agent_id}/generate").post(agents::generate::generate_completion),
         path("/v1/agents/{agent_id}/core-memory").get(agents::blocks::retrieve_agent_memory),
         path("/v1/agents/{agent_id}/core-memory/blocks").get(agents::blocks::list_core_memory_blocks),
         path("/v1/agents/{agent_id}/core-memory/blocks/attach/{block_id}").patch(agents::blocks::attach_core_memory_block),
@@ -67,17 +74,39 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
         path("/v1/runs").get(runs::list::list_runs),
         path("/v1/runs/active").get(runs::active::list_active_runs),
-        path("/v1/runs/{run_id}").get(runs::retrieve::retrieve_run),
+        path("/v1/runs/{run_id}").get(runs::retrieve::retrieve_run).delete(runs::delete::delete_run),
+        path("/v1/runs/{run_id}/metrics").get(runs::metrics::retrieve_metrics_for_run),
         path("/v1/runs/{run_id}/messages").get(runs::messages::list_messages_for_run),
         path("/v1/runs/{run_id}/usage").get(runs::usage::retrieve_usage_for_run),
         path("/v1/runs/{run_id}/steps").get(runs::steps::list_steps_for_run),
 
         path("/v1/steps").get(steps::list::list_steps),
         path("/v1/steps/{step_id}").get(steps::retrieve::retrieve_step),
+        path("/v1/steps/{step_id}/metrics").get(steps::metrics::retrieve_metrics_for_step),
+        path("/v1/steps/{step_id}/feedback").patch(steps::feedback::modify_feedback_for_step),
         path("/v1/steps/{step_id}/messages").get(steps::messages::list_messages_for_step),
 
         path("/v1/messages").get(messages::list::list_all_messages),
         path("/v1/messages/{message_id}").get(messages::retrieve::retrieve_message),
+
+        path("/v1/_internal_agents/count").get(internal::agents::count_internal_agents),
+        path("/v1/_internal_agents/{agent_id}/core-memory/blocks/{block_label:.+}")
+            .patch(internal::agents::modify_internal_core_memory_block),
+        path("/v1/_internal_blocks").get(internal::blocks::list_internal_blocks).post(internal::blocks::create_internal_block),
+        path("/v1/_internal_blocks/{block_id}").delete(internal::blocks::delete_internal_block),
+        path("/v1/_internal_blocks/{block_id}/agents").get(internal::blocks::list_agents_for_internal_block),
+        path("/v1/_internal_runs").get(internal::runs::list_internal_runs),
+
+        path("/v1/admin/orgs")
+            .get(admin::organizations::list_organizations)
+            .post(admin::organizations::create_organization)
+            .patch(admin::organizations::update_organization)
+            .delete(admin::organizations::delete_organization),
+        path("/v1/admin/users")
+            .get(admin::users::list_users)
+            .post(admin::users::create_user)
+            .put(admin::users::update_user)
+            .delete(admin::users::delete_user),
     ];
     routes.into_iter().for_each(|route| route.register(config));
 }
@@ -110,6 +139,11 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::retrieve::retrieve_agent,
         agents::update::modify_agent,
         agents::delete::delete_agent,
+        agents::context::retrieve_agent_context_window,
+        agents::context::recompile_agent,
+        agents::context::recompile_agent_system_prompt,
+        agents::context::reset_messages,
+        agents::generate::generate_completion,
         agents::blocks::retrieve_agent_memory,
         agents::blocks::list_core_memory_blocks,
         agents::blocks::attach_core_memory_block,
@@ -140,14 +174,25 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         runs::list::list_runs,
         runs::active::list_active_runs,
         runs::retrieve::retrieve_run,
+        runs::delete::delete_run,
+        runs::metrics::retrieve_metrics_for_run,
         runs::messages::list_messages_for_run,
         runs::usage::retrieve_usage_for_run,
         runs::steps::list_steps_for_run,
         steps::list::list_steps,
         steps::retrieve::retrieve_step,
+        steps::metrics::retrieve_metrics_for_step,
+        steps::feedback::modify_feedback_for_step,
         steps::messages::list_messages_for_step,
         messages::list::list_all_messages,
         messages::retrieve::retrieve_message,
+        internal::agents::count_internal_agents,
+        internal::agents::modify_internal_core_memory_block,
+        internal::blocks::list_internal_blocks,
+        internal::blocks::create_internal_block,
+        internal::blocks::delete_internal_block,
+        internal::blocks::list_agents_for_internal_block,
+        internal::runs::list_internal_runs,
     )
 )]
 pub(crate) struct Documented;

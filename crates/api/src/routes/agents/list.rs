@@ -7,11 +7,11 @@ use utoipa::IntoParams;
 use super::IncludeQuery;
 use crate::{
     error::Answer,
-    extract::{ClientGeneration, Known, Paging, Query, RequestActor, Sort},
+    extract::{ClientGeneration, DayEnd, Known, Paging, Query, RequestActor, Sort},
     managers::{
         Services,
         orm::agents::{AgentFilter, AgentSort},
-        schema::{AgentState, StopReason},
+        schema::{AgentState, StopReason, Timestamp},
     },
 };
 
@@ -52,6 +52,12 @@ pub(crate) struct AgentQuery {
     /// How the last run ended.
     #[param(value_type = StopReason, required = false)]
     last_stop_reason: Option<Known<StopReason>>,
+    /// Agents made at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    start_date: Option<Timestamp>,
+    /// Agents made at this time or earlier. A date without a time means all of that day.
+    #[param(value_type = Option<String>, format = DateTime)]
+    end_date: Option<DayEnd>,
     /// Who made the agent.
     created_by_id: Option<String>,
     /// Also agents that are hidden.
@@ -76,6 +82,8 @@ impl AgentQuery {
             base_template_id: self.base_template_id,
             created_by_id: self.created_by_id,
             last_stop_reason: self.last_stop_reason.map(|known| known.0),
+            start: self.start_date,
+            end: self.end_date.map(|end| end.0),
             show_hidden: self.show_hidden_agents,
         })
     }

@@ -60,7 +60,7 @@ impl BlockQuery {
     }
 
     /// The filter, or `None` when nothing can match.
-    pub(super) fn filter(self) -> Result<Option<BlockFilter>, ApiError> {
+    pub(crate) fn filter(self) -> Result<Option<BlockFilter>, ApiError> {
         check("label", self.label.as_deref(), 50, |c| c.is_ascii_alphanumeric() || "_/-".contains(c))?;
         check("label_search", self.label_search.as_deref(), 50, |c| c.is_ascii_alphanumeric() || "_/-".contains(c))?;
         check("name", self.name.as_deref(), 100, |c| c.is_ascii_alphanumeric() || " _-".contains(c))?;

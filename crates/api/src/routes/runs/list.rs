@@ -9,7 +9,7 @@ use crate::{
     extract::{Known, Paging, Query, RequestActor},
     managers::{
         Services,
-        orm::{Order, runs::RunFilter},
+        orm::{Order, Page, runs::RunFilter},
         schema::{AgentId, ConversationId, Run, RunStatus, StopReason},
     },
 };
@@ -45,7 +45,12 @@ pub(crate) struct RunQuery {
 }
 
 impl RunQuery {
-    fn filter(self) -> RunFilter {
+    /// The page, in the direction that the older parameter may ask for.
+    pub(crate) fn page(&self, page: Page) -> Page {
+        if self.ascending { Page { order: Order::Asc, ..page } } else { page }
+    }
+
+    pub(crate) fn filter(self) -> RunFilter {
         let statuses = match self.statuses.is_empty() && self.active {
             true => vec![RunStatus::Created, RunStatus::Running],
             false => self.statuses.into_iter().map(|known| known.0).collect(),
@@ -56,6 +61,7 @@ impl RunQuery {
             statuses,
             background: self.background,
             stop_reason: self.stop_reason.map(|known| known.0),
+            ..RunFilter::default()
         }
     }
 }
@@ -74,9 +80,6 @@ pub(crate) async fn list_runs(
     paging: Paging<100, true>,
     Query(query): Query<RunQuery>,
 ) -> Answer<Vec<Run>> {
-    let mut page = paging.page;
-    if query.ascending {
-        page.order = Order::Asc;
-    }
+    let page = query.page(paging.page);
     Ok(Json(services.runs().list(&actor, query.filter(), page).await?))
 }
