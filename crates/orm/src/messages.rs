@@ -3,6 +3,8 @@
 mod row;
 mod search;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diesel::prelude::*;
 
 pub use search::{Found, SearchQuery};
@@ -13,7 +15,8 @@ use crate::{
     json::RawJson,
     row::readable,
     schema::{
-        AgentId, ContentPart, ConversationId, MessageId, OrganizationId, RunId, StepId, StoredMessage, Timestamp,
+        AgentId, ContentPart, ConversationId, GroupId, MessageId, OrganizationId, RunId, StepId, StoredMessage,
+        Timestamp,
     },
     tables::messages as t,
 };
@@ -132,6 +135,29 @@ pub fn count(conn: &mut Conn, organization: OrganizationId, agent: AgentId) -> R
         .filter(t::agent_id.eq(agent.to_string()))
         .count();
     Ok(with_backend!(conn, c => query.get_result(c))?)
+}
+
+/// Deletes the messages of a group, and gives them by agent.
+pub fn delete_of_group(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    group: GroupId,
+) -> Result<BTreeMap<AgentId, BTreeSet<MessageId>>> {
+    let group = group.to_string();
+    let organization = organization.to_string();
+    let pairs: Vec<(String, String)> = with_backend!(conn, c => {
+        let of_group = || t::table.filter(t::organization_id.eq(&organization)).filter(t::group_id.eq(&group));
+        let pairs = of_group().select((t::agent_id, t::id)).load(c)?;
+        diesel::delete(of_group()).execute(c)?;
+        QueryResult::Ok(pairs)
+    })?;
+    let mut map: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (agent, message) in pairs {
+        if let (Ok(agent), Ok(message)) = (agent.parse(), message.parse()) {
+            map.entry(agent).or_default().insert(message);
+        }
+    }
+    Ok(map)
 }
 
 /// Replaces what a message says: for system messages, which show the agent's memory as it is now.
