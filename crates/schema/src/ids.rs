@@ -164,7 +164,7 @@ ids! {
     /// A run: all that one request made the agent do.
     RunId = "run", "run";
     /// A folder of files, formerly a source.
-    SourceId = "source", "source";
+    SourceId = "source", "folder";
     /// A step of a run: one model call and its tools.
     StepId = "step", "step";
     /// A tool.

@@ -6,7 +6,7 @@ use super::name;
 use crate::{
     error::{Error, FieldError, Result},
     prompt::time::is_timezone,
-    schema::{AgentType, Block, CreateAgent, IdentityId, SourceId, ToolRule, UpdateAgent},
+    schema::{AgentType, Block, CreateAgent, ToolRule, UpdateAgent},
 };
 
 /// Texts that are looked up by an index must fit into one, in either database.
@@ -29,8 +29,6 @@ pub(super) fn create(request: &CreateAgent) -> Result<()> {
         ("template_id", request.template_id.as_ref()),
         ("base_template_id", request.base_template_id.as_ref()),
     ])?;
-    no_folders(request.folder_ids.as_deref(), request.source_ids.as_deref())?;
-    no_identities(request.identity_ids.as_deref())?;
     secret_names(given(request.secrets.as_ref(), request.tool_exec_environment_variables.as_ref()))
 }
 
@@ -46,8 +44,6 @@ pub(super) fn update(request: &UpdateAgent) -> Result<()> {
         ("template_id", request.template_id.as_value()),
         ("base_template_id", request.base_template_id.as_value()),
     ])?;
-    no_folders(request.folder_ids.as_value().map(Vec::as_slice), request.source_ids.as_value().map(Vec::as_slice))?;
-    no_identities(request.identity_ids.as_value().map(Vec::as_slice))?;
     secret_names(request.secrets.as_value().or(request.tool_exec_environment_variables.as_value()))
 }
 
@@ -119,7 +115,8 @@ fn timezone(name: Option<&str>) -> Result<()> {
     }
 }
 
-fn tags(tags: Option<&[String]>) -> Result<()> {
+/// Tags are short enough to be looked up.
+pub(crate) fn tags(tags: Option<&[String]>) -> Result<()> {
     tags.unwrap_or_default().iter().try_for_each(|tag| key("tags", tag))
 }
 
@@ -127,7 +124,8 @@ fn keys<'a>(fields: impl IntoIterator<Item = (&'static str, Option<&'a String>)>
     fields.into_iter().try_for_each(|(field, text)| text.map_or(Ok(()), |text| key(field, text)))
 }
 
-fn key(field: &str, text: &str) -> Result<()> {
+/// A text that is looked up by an index.
+pub(crate) fn key(field: &str, text: &str) -> Result<()> {
     let length = text.chars().count();
     if length > MAX_KEY_LENGTH {
         let shown: String = text.chars().take(40).collect();
@@ -149,22 +147,6 @@ fn secret_names(secrets: Option<&std::collections::BTreeMap<String, String>>) ->
         )),
         name => key("secrets", name),
     })
-}
-
-/// There are no folders yet, so that no id can be one's.
-fn no_folders(folders: Option<&[SourceId]>, sources: Option<&[SourceId]>) -> Result<()> {
-    match folders.filter(|ids| !ids.is_empty()).or(sources).unwrap_or_default() {
-        [] => Ok(()),
-        [id, ..] => Err(Error::missing("Folder", id)),
-    }
-}
-
-/// There are no identities yet, so that no id can be one's.
-fn no_identities(identities: Option<&[IdentityId]>) -> Result<()> {
-    match identities.unwrap_or_default() {
-        [] => Ok(()),
-        [id, ..] => Err(Error::missing("Identity", id)),
-    }
 }
 
 fn invalid(field: &str, message: String) -> Error {
@@ -214,14 +196,5 @@ mod tests {
     fn a_label_used_twice_is_a_conflict() {
         assert!(distinct_labels(["human", "persona"]).is_ok());
         assert!(matches!(distinct_labels(["human", "human"]), Err(Error::Conflict(text)) if text.contains("'human'")));
-    }
-
-    #[test]
-    fn folders_and_identities_that_do_not_exist_are_named() {
-        let id = SourceId::random();
-        let request = CreateAgent { folder_ids: Some(vec![id]), ..CreateAgent::default() };
-        assert_eq!(create(&request).unwrap_err().to_string(), format!("Folder with ID {id} not found"));
-        let request = CreateAgent { folder_ids: Some(vec![]), identity_ids: Some(vec![]), ..CreateAgent::default() };
-        assert!(create(&request).is_ok());
     }
 }

@@ -3,23 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
-    AgentManager, Include, check,
+    AgentManager, Include, check, companion,
     defaults::{self, base_tools, multi_agent_tools},
     initial::{self, Start},
-    load_states, name, one_state,
+    load_states, missing_block, name, one_state,
     state::GIT_MEMORY_TAG,
 };
 use crate::{
-    Actor, Settings, block,
-    error::{Error, Result},
+    Actor, block,
+    error::{Error, FieldError, Result},
+    identity::existing_identities,
     model::{compaction, config},
     orm::{self, Conn, agents::AgentRow},
     prompt::{self, PromptInput},
     schema::{
         AgentId, AgentState, AgentType, Block, BlockId, ContentPart, CreateAgent, CreateBlock, EmbeddingConfig,
-        LlmConfig, MessageRole, OrganizationId, StoredMessage, Timestamp, Tool, ToolId, ToolRule,
+        LlmConfig, MessageRole, OrganizationId, Source, StoredMessage, Timestamp, Tool, ToolId, ToolRule,
     },
     secret::Cipher,
+    source,
 };
 
 const SEND_MESSAGE: &str = "send_message";
@@ -48,14 +50,22 @@ impl AgentManager<'_> {
             (None, Some(handle)) => Some(models.resolve_embedding(actor, handle, request.embedding_chunk_size).await?),
             (None, None) => None,
         };
-        let plan = Plan::new(request, settings, llm_config, embedding_config)?;
+        let companion = request.enable_sleeptime == Some(true);
+        let plan = Plan::new(request, settings.is_production(), llm_config, embedding_config)?;
         let (actor, cipher) = (*actor, self.0.cipher().clone());
-        self.0.db().write(move |conn| plan.carry_out(conn, &actor, &cipher)).await
+        let write = move |conn: &mut Conn| {
+            let row = plan.store(conn, &actor, &cipher)?;
+            if companion {
+                companion::add(conn, &actor, &cipher, &row)?;
+            }
+            one_state(row.id, load_states(conn, actor.organization_id, &cipher, vec![row], Include::ALL)?)
+        };
+        self.0.db().write(write).await
     }
 }
 
 /// All that is known of a new agent before the database is asked.
-struct Plan {
+pub(super) struct Plan {
     request: CreateAgent,
     system: String,
     llm_config: LlmConfig,
@@ -69,9 +79,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(
+    /// `production`: whether tools that need the other agent in the same process are left out.
+    pub(super) fn new(
         mut request: CreateAgent,
-        settings: &Settings,
+        production: bool,
         llm_config: LlmConfig,
         embedding_config: Option<EmbeddingConfig>,
     ) -> Result<Self> {
@@ -82,6 +93,12 @@ impl Plan {
                 Error::BadRequest(format!("A {agent_type} has no built-in system prompt. Send one as 'system'."))
             })?,
         };
+        if request.include_default_source && embedding_config.is_none() {
+            return Err(Error::Unprocessable(vec![FieldError::body(
+                "include_default_source",
+                "A folder needs an embedding model. Name one as 'embedding', or leave include_default_source out.",
+            )]));
+        }
         let max_files_open = check::max_files_open(request.max_files_open)?;
         let per_file_view_window_char_limit = check::view_window(request.per_file_view_window_char_limit)?;
         if let Some(tags) = &mut request.tags {
@@ -92,13 +109,12 @@ impl Plan {
         let mut tool_names = Vec::new();
         let mut answers_directly = false;
         if request.include_base_tools {
-            // A companion that tends the memory does not come yet, so the agent keeps the tools to do it itself.
-            let base = base_tools(agent_type, false);
+            let base = base_tools(agent_type, request.enable_sleeptime == Some(true));
             tool_names.extend(base.names.iter().map(ToString::to_string));
             answers_directly = base.answers_directly;
         }
         if request.include_multi_agent_tools {
-            tool_names.extend(multi_agent_tools(settings.is_production()).iter().map(ToString::to_string));
+            tool_names.extend(multi_agent_tools(production).iter().map(ToString::to_string));
         }
         tool_names.extend(request.tools.take().unwrap_or_default());
         if answers_directly {
@@ -119,25 +135,32 @@ impl Plan {
         })
     }
 
-    fn carry_out(mut self, conn: &mut Conn, actor: &Actor, cipher: &Cipher) -> Result<AgentState> {
+    /// Writes the agent and all that comes with it.
+    pub(super) fn store(mut self, conn: &mut Conn, actor: &Actor, cipher: &Cipher) -> Result<AgentRow> {
         let organization = actor.organization_id;
         let existing = existing_blocks(conn, organization, self.request.block_ids.as_deref().unwrap_or_default())?;
         let new = self.request.memory_blocks.take().unwrap_or_default();
         check::distinct_labels(
             new.iter().map(|block| block.label.as_str()).chain(existing.iter().map(|block| block.label.as_str())),
         )?;
+        let identities =
+            existing_identities(conn, organization, self.request.identity_ids.as_deref().unwrap_or_default())?;
+        let mut folders = self.folders(conn, organization)?;
         let tools = self.tools(conn, organization)?;
         let tool_rules = self.tool_rules(&tools)?;
         let blocks = make_blocks(conn, actor, new, existing)?;
 
         let id = AgentId::random();
         let mut row = self.row(id, actor, tool_rules);
-        let messages = self.messages(&row, &blocks);
+        let mut messages = self.messages(&row, &blocks);
         row.message_ids = messages.iter().map(|message| message.id).collect();
 
         orm::agents::insert(conn, &row)?;
         orm::blocks::attach(conn, id, &blocks.iter().collect::<Vec<_>>())?;
         orm::tools::attach(conn, id, &tools.iter().map(|tool| tool.id).collect::<Vec<_>>())?;
+        orm::identities::of_agent::attach(conn, id, &identities)?;
+        folders.extend(self.default_folder(conn, actor, &row.name)?);
+        source::attach_all(conn, &row, &folders)?;
         if let Some(tags) = &self.request.tags {
             orm::tags::replace_of_agent(conn, actor, id, tags)?;
         }
@@ -146,8 +169,28 @@ impl Plan {
         if let Some(secrets) = secrets {
             orm::secrets::replace(conn, actor, id, &seal(cipher, secrets)?)?;
         }
+        if let (false, Some(system)) = (folders.is_empty(), messages.first_mut()) {
+            // Which files are open was not known before they were attached.
+            let text = prompt::compile_now(conn, organization, &row, row.created_at)?;
+            system.content = vec![ContentPart::text(text)];
+        }
         orm::messages::insert(conn, actor, &messages)?;
-        one_state(id, load_states(conn, organization, cipher, vec![row], Include::ALL)?)
+        Ok(row)
+    }
+
+    /// The folders that the request names.
+    fn folders(&self, conn: &mut Conn, organization: OrganizationId) -> Result<Vec<Source>> {
+        let folders = self.request.folder_ids.as_deref().filter(|ids| !ids.is_empty());
+        let ids = folders.or(self.request.source_ids.as_deref()).unwrap_or_default();
+        source::existing(conn, organization, ids)
+    }
+
+    /// A new folder for the agent alone, if the request wants one.
+    fn default_folder(&self, conn: &mut Conn, actor: &Actor, agent_name: &str) -> Result<Option<Source>> {
+        let config = self.embedding_config.as_ref().filter(|_| self.request.include_default_source);
+        let Some(config) = config else { return Ok(None) };
+        let folder = source::named(format!("{agent_name} External Data Source"), config.clone());
+        source::insert(conn, actor, &folder).map(Some)
     }
 
     /// The tools: those by name in the order of the names, then those by id; each once.
@@ -264,14 +307,14 @@ pub(super) fn tools_by_id(
 }
 
 /// The blocks with these ids, in their order; each once.
-pub(super) fn existing_blocks(conn: &mut Conn, organization: OrganizationId, ids: &[BlockId]) -> Result<Vec<Block>> {
+pub(crate) fn existing_blocks(conn: &mut Conn, organization: OrganizationId, ids: &[BlockId]) -> Result<Vec<Block>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut blocks = orm::blocks::get_many(conn, organization, ids)?;
     let found: HashSet<_> = blocks.iter().map(|block| block.id).collect();
     if let Some(id) = ids.iter().find(|id| !found.contains(id)) {
-        return Err(Error::NotFound(format!("Block with id '{id}' not found")));
+        return Err(missing_block(*id));
     }
     blocks.sort_by_key(|block| ids.iter().position(|id| *id == block.id));
     Ok(blocks)

@@ -1,6 +1,9 @@
 //! What an agent gets when its request leaves it out: tools, tool rules, limits for files.
 
-use crate::schema::{AgentType, Tool, ToolRule};
+use crate::{
+    orm::agents::AgentRow,
+    schema::{AgentType, Tool, ToolRule},
+};
 
 /// The tools of an agent type, and whether the type keeps `send_message` out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +100,20 @@ pub struct FileLimits {
     pub max_files_open: i64,
     /// Characters of one file.
     pub per_file_view_window_char_limit: i64,
+}
+
+impl FileLimits {
+    /// Those of this agent: its own, or what suits its model.
+    #[must_use]
+    pub fn of(agent: &AgentRow) -> Self {
+        let suitable = file_limits(agent.llm_config.context_window);
+        Self {
+            max_files_open: agent.max_files_open.unwrap_or(suitable.max_files_open),
+            per_file_view_window_char_limit: agent
+                .per_file_view_window_char_limit
+                .unwrap_or(suitable.per_file_view_window_char_limit),
+        }
+    }
 }
 
 /// The limits that suit a context window of so many tokens; 0 when it is not known.

@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 
-use super::defaults::file_limits;
+use super::defaults::FileLimits;
 use crate::{
     error::Result,
+    file::view,
     orm::{self, Conn, agents::AgentRow, secrets::SecretRow},
     schema::{
-        AgentEnvironmentVariable, AgentInclude, AgentState, ApprovalRequestMessage, Memory, MessageId, ModelSettings,
-        OrganizationId, StoredMessage, WireMessage, WireOptions,
+        AgentEnvironmentVariable, AgentId, AgentInclude, AgentState, ApprovalRequestMessage, Group, Memory, MessageId,
+        ModelSettings, OrganizationId, StoredMessage, WireMessage, WireOptions,
     },
     secret::Cipher,
 };
@@ -21,24 +22,48 @@ pub(super) const GIT_MEMORY_TAG: &str = "git-memory-enabled";
 /// Which relationships are loaded with an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Include {
-    /// Blocks, and with them tags.
+    /// Blocks, and with them files and tags.
     pub blocks: bool,
     /// Tools.
     pub tools: bool,
+    /// Folders.
+    pub sources: bool,
     /// Tags.
     pub tags: bool,
     /// Secrets.
     pub secrets: bool,
+    /// Identities.
+    pub identities: bool,
+    /// The group that the agent manages.
+    pub managed_group: bool,
     /// The tool calls that wait for an approval.
     pub pending_approval: bool,
 }
 
 impl Include {
     /// The agent alone.
-    pub const NONE: Self = Self { blocks: false, tools: false, tags: false, secrets: false, pending_approval: false };
+    pub const NONE: Self = Self {
+        blocks: false,
+        tools: false,
+        sources: false,
+        tags: false,
+        secrets: false,
+        identities: false,
+        managed_group: false,
+        pending_approval: false,
+    };
 
     /// Everything but a pending approval.
-    pub const ALL: Self = Self { blocks: true, tools: true, tags: true, secrets: true, pending_approval: false };
+    pub const ALL: Self = Self {
+        blocks: true,
+        tools: true,
+        sources: true,
+        tags: true,
+        secrets: true,
+        identities: true,
+        managed_group: true,
+        pending_approval: false,
+    };
 
     /// What a request for agents loads.
     ///
@@ -64,7 +89,9 @@ impl Include {
             AgentInclude::Tags => self.tags = true,
             AgentInclude::Secrets => self.secrets = true,
             AgentInclude::PendingApproval => self.pending_approval = true,
-            AgentInclude::Sources | AgentInclude::Identities | AgentInclude::ManagedGroup => {}
+            AgentInclude::Identities => self.identities = true,
+            AgentInclude::ManagedGroup => self.managed_group = true,
+            AgentInclude::Sources => self.sources = true,
         }
     }
 }
@@ -93,9 +120,13 @@ pub(crate) fn load(
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let ids = ids.as_slice();
     let mut blocks = if include.blocks { orm::blocks::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut files = if include.blocks { orm::file_agents::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut sources = if include.sources { orm::sources::of_agents(conn, ids)? } else { HashMap::new() };
     let mut tools = if include.tools { orm::tools::of_agents(conn, ids)? } else { HashMap::new() };
     let mut tags = if include.tags { orm::tags::of_agents(conn, ids)? } else { HashMap::new() };
     let mut secrets = if include.secrets { orm::secrets::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut identities = if include.identities { orm::identities::of_agents(conn, ids)? } else { HashMap::new() };
+    let mut groups = if include.managed_group { managed_groups(conn, ids)? } else { HashMap::new() };
     let mut approvals =
         if include.pending_approval { pending_approvals(conn, organization, &rows)? } else { HashMap::new() };
     let state = |row: AgentRow| {
@@ -104,12 +135,19 @@ pub(crate) fn load(
         // Here the tags of blocks are not shown; the routes for blocks do.
         state.blocks.iter_mut().for_each(|block| block.tags.clear());
         state.memory.blocks.clone_from(&state.blocks);
+        let shown = state.per_file_view_window_char_limit.unwrap_or(0);
+        state.memory.file_blocks = view::blocks(files.remove(&state.id).unwrap_or_default(), shown);
+        state.sources = sources.remove(&state.id).unwrap_or_default();
         state.tools = tools.remove(&state.id).unwrap_or_default();
         state.tags = tags.remove(&state.id).unwrap_or_default();
         state.memory.git_enabled = state.tags.iter().any(|tag| tag == GIT_MEMORY_TAG);
         state.secrets =
             secrets.remove(&state.id).unwrap_or_default().into_iter().map(|row| secret(cipher, row)).collect();
         state.tool_exec_environment_variables.clone_from(&state.secrets);
+        state.identities = identities.remove(&state.id).unwrap_or_default();
+        state.identity_ids = state.identities.iter().map(|identity| identity.id).collect();
+        state.managed_group = groups.remove(&state.id);
+        state.multi_agent_group.clone_from(&state.managed_group);
         let last = state.message_ids.as_ref().and_then(|ids| ids.last());
         state.pending_approval = last.and_then(|id| approvals.remove(id));
         state
@@ -117,9 +155,20 @@ pub(crate) fn load(
     Ok(rows.into_iter().map(state).collect())
 }
 
+/// The group that each of these agents manages; of several the first one.
+fn managed_groups(conn: &mut Conn, ids: &[AgentId]) -> Result<HashMap<AgentId, Group>> {
+    let mut map = HashMap::new();
+    for group in orm::groups::managed_by(conn, ids)? {
+        if let Some(manager) = group.manager_agent_id {
+            map.entry(manager).or_insert(group);
+        }
+    }
+    Ok(map)
+}
+
 /// The agent without relationships.
 fn bare(row: AgentRow) -> AgentState {
-    let limits = file_limits(row.llm_config.context_window);
+    let limits = FileLimits::of(&row);
     AgentState {
         created_by_id: row.created_by_id,
         last_updated_by_id: row.last_updated_by_id,
@@ -163,10 +212,8 @@ fn bare(row: AgentRow) -> AgentState {
         last_run_duration_ms: row.last_run_duration_ms,
         last_stop_reason: row.last_stop_reason,
         timezone: row.timezone,
-        max_files_open: Some(row.max_files_open.unwrap_or(limits.max_files_open)),
-        per_file_view_window_char_limit: Some(
-            row.per_file_view_window_char_limit.unwrap_or(limits.per_file_view_window_char_limit),
-        ),
+        max_files_open: Some(limits.max_files_open),
+        per_file_view_window_char_limit: Some(limits.per_file_view_window_char_limit),
         hidden: row.hidden,
     }
 }

@@ -1,7 +1,7 @@
 //! Changing an agent: what was sent, and what follows from it, in one transaction.
 
 use super::{
-    AgentManager, Include, check,
+    AgentManager, Include, check, companion,
     create::{existing_blocks, seal, tools_by_id},
     load_states, lock, one_state,
     state::GIT_MEMORY_TAG,
@@ -9,6 +9,8 @@ use super::{
 use crate::{
     Actor,
     error::{Error, Result},
+    group,
+    identity::existing_identities,
     llm::ModelInfo,
     model::{compaction, config},
     orm::{
@@ -18,6 +20,7 @@ use crate::{
     prompt,
     schema::{AgentId, AgentState, Block, BlockId, EmbeddingConfig, ToolId, ToolRule, UpdateAgent},
     secret::Cipher,
+    source,
 };
 
 impl AgentManager<'_> {
@@ -71,16 +74,29 @@ impl Change {
         let tools = self.request.tool_ids.as_value().cloned();
         let blocks = self.request.block_ids.as_value().cloned();
         let tags = self.request.tags.as_value().cloned();
+        let identities = self.request.identity_ids.as_value().cloned();
+        let folders = self.request.folder_ids.as_value().or(self.request.source_ids.as_value()).cloned();
+        let companion = self.request.enable_sleeptime.as_value() == Some(&true);
         let secrets = self.request.secrets.as_value().or(self.request.tool_exec_environment_variables.as_value());
         let secrets = secrets.map(|secrets| seal(cipher, secrets)).transpose()?;
 
+        // Those whose system messages may show something of this.
+        let mut shown_to = vec![id];
         let changes = self.changes(&before)?;
         orm::agents::update(conn, actor, id, changes)?;
         if let Some(tools) = tools {
             replace_tools(conn, actor, id, &tools)?;
         }
         if let Some(blocks) = blocks {
-            replace_blocks(conn, actor, id, &blocks)?;
+            shown_to.extend(replace_blocks(conn, actor, id, &blocks)?);
+        }
+        if let Some(identities) = identities {
+            let identities = existing_identities(conn, organization, &identities)?;
+            orm::identities::of_agent::replace(conn, id, &identities)?;
+        }
+        if let Some(folders) = folders {
+            let agent = super::find(conn, organization, id)?;
+            source::replace(conn, &agent, &folders)?;
         }
         if let Some(mut tags) = tags {
             tags.retain(|tag| tag != GIT_MEMORY_TAG);
@@ -89,8 +105,12 @@ impl Change {
         if let Some(secrets) = secrets {
             orm::secrets::replace(conn, actor, id, &secrets)?;
         }
+        if companion {
+            let main = super::find(conn, organization, id)?;
+            companion::add_if_alone(conn, actor, cipher, &main)?;
+        }
         // Renders only where the text really differs, so that the provider's cache stays warm.
-        prompt::rebuild(conn, organization, &[id])?;
+        prompt::rebuild(conn, organization, &shown_to)?;
         let row = super::find(conn, organization, id)?;
         one_state(id, load_states(conn, organization, cipher, vec![row], Include::ALL)?)
     }
@@ -150,8 +170,8 @@ fn replace_tools(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[ToolId]) ->
     Ok(orm::tools::attach(conn, id, ids)?)
 }
 
-/// Makes these the blocks of the agent. Those that stay keep their place.
-fn replace_blocks(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[BlockId]) -> Result<()> {
+/// Makes these the blocks of the agent and of its companions, which it returns. Those that stay keep their place.
+fn replace_blocks(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[BlockId]) -> Result<Vec<AgentId>> {
     let mut ids = ids.to_vec();
     let mut seen = std::collections::HashSet::new();
     ids.retain(|id| seen.insert(*id));
@@ -160,7 +180,10 @@ fn replace_blocks(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[BlockId]) 
     for block in orm::blocks::attached_to(conn, id)? {
         if !ids.contains(&block.id) {
             orm::blocks::detach(conn, id, block.id)?;
+            group::detach_from_companions(conn, id, block.id)?;
         }
     }
-    Ok(orm::blocks::attach(conn, id, &blocks.iter().collect::<Vec<&Block>>())?)
+    let blocks: Vec<&Block> = blocks.iter().collect();
+    orm::blocks::attach(conn, id, &blocks)?;
+    group::attach_to_companions(conn, id, &blocks)
 }

@@ -4,6 +4,7 @@
 //! that a rebuild with nothing changed yields the same text and the provider's prompt cache stays warm.
 
 mod blocks;
+mod directories;
 mod rebuild;
 mod rules;
 mod system;
@@ -14,8 +15,11 @@ pub use rebuild::{compile_now, rebuild, same_but_time};
 pub use rules::render_rule;
 pub use system::default_system;
 
+use crate::agent::defaults::FileLimits;
 use crate::orm::agents::AgentRow;
-use crate::schema::{AgentId, AgentType, Block, ConversationId, ModelEndpointType, Timestamp, ToolRule};
+use crate::schema::{
+    AgentId, AgentType, Block, ConversationId, FileBlock, ModelEndpointType, Source, Timestamp, ToolRule,
+};
 
 /// Where a system prompt may say that its memory goes. Without it, the memory goes to the end.
 const PLACEHOLDER: &str = "{CORE_MEMORY}";
@@ -33,6 +37,12 @@ pub struct PromptInput<'a> {
     pub system: &'a str,
     /// The memory blocks in the order of attachment.
     pub blocks: &'a [Block],
+    /// The folders in the order of attachment.
+    pub folders: &'a [Source],
+    /// The files of the folders as the agent sees them.
+    pub files: &'a [FileBlock],
+    /// How many files may be open at once, if it is known.
+    pub max_files_open: Option<i64>,
     /// The tool rules in the order stored.
     pub tool_rules: &'a [ToolRule],
     /// What the model's endpoint speaks; some models get line numbers.
@@ -57,6 +67,9 @@ impl<'a> PromptInput<'a> {
             conversation_id: None,
             system: &agent.system,
             blocks,
+            folders: &[],
+            files: &[],
+            max_files_open: Some(FileLimits::of(agent).max_files_open),
             tool_rules: &agent.tool_rules,
             endpoint_type: Some(agent.llm_config.model_endpoint_type),
             timezone: agent.timezone.as_deref().unwrap_or("UTC"),
@@ -80,7 +93,8 @@ pub fn compile(input: &PromptInput<'_>) -> String {
 
 /// The sections that stand for the memory, an empty line between each two.
 fn memory(input: &PromptInput<'_>) -> String {
-    let sections = [blocks::render(input), rules::render(input.tool_rules), Some(metadata(input))];
+    let sections =
+        [blocks::render(input), rules::render(input.tool_rules), directories::render(input), Some(metadata(input))];
     sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 

@@ -2,7 +2,8 @@
 
 use super::{PromptInput, compile};
 use crate::{
-    orm::{self, Conn, agents, agents::AgentRow, blocks, messages},
+    file::view,
+    orm::{self, Conn, agents, agents::AgentRow, blocks, file_agents, messages, passages, sources},
     schema::{AgentId, Block, ContentPart, OrganizationId, Timestamp},
 };
 
@@ -60,8 +61,18 @@ pub fn compile_now(
     let blocks: Vec<Block> = blocks::of_agents(conn, &[agent.id])?.remove(&agent.id).unwrap_or_default();
     let stored = messages::count(conn, organization, agent.id)?;
     let in_context = i64::try_from(agent.message_ids.len()).unwrap_or(i64::MAX);
+    let folders = sources::attached_to(conn, agent.id)?;
+    let files = if folders.is_empty() { Vec::new() } else { file_agents::attached_to(conn, agent.id)? };
+    let files = view::blocks(files, view::char_limit(agent));
     let input = PromptInput::of(agent, &blocks, shown);
-    Ok(compile(&PromptInput { recall_count: stored.saturating_sub(in_context), ..input }))
+    let archival_count = passages::count_of_agent(conn, agent.id)?;
+    Ok(compile(&PromptInput {
+        recall_count: stored.saturating_sub(in_context),
+        archival_count,
+        folders: &folders,
+        files: &files,
+        ..input
+    }))
 }
 
 /// Whether two system messages differ in nothing but the time that they show.

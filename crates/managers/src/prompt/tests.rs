@@ -22,6 +22,9 @@ fn input<'a>(blocks: &'a [Block], tool_rules: &'a [ToolRule]) -> PromptInput<'a>
         conversation_id: None,
         system: "You are {\"kind\": \"helpful\"}.",
         blocks,
+        folders: &[],
+        files: &[],
+        max_files_open: Some(10),
         tool_rules,
         endpoint_type: Some(ModelEndpointType::Openai),
         timezone: "UTC",
@@ -189,4 +192,92 @@ fn each_kind_of_rule_that_binds_the_model_has_words_in_its_place() {
 fn equal_inputs_make_equal_texts() {
     let blocks = [block("human", "x")];
     assert_eq!(compile(&input(&blocks, &[])), compile(&input(&blocks, &[])));
+}
+
+fn folder(name: &str) -> Source {
+    serde_json::from_value(json!({
+        "id": "source-123e4567-e89b-42d3-8456-426614174000", "name": name,
+        "embedding_config": {"embedding_endpoint_type": "openai", "embedding_model": "m", "embedding_dim": 8},
+    }))
+    .unwrap()
+}
+
+fn file(label: &str, value: &str) -> FileBlock {
+    serde_json::from_value(json!({
+        "id": "block-123e4567-e89b-42d3-8456-426614174000", "label": label, "value": value, "limit": 25000,
+        "read_only": true, "file_id": "file-123e4567-e89b-42d3-8456-426614174000",
+        "source_id": "source-123e4567-e89b-42d3-8456-426614174000", "is_open": !value.is_empty(),
+    }))
+    .unwrap()
+}
+
+#[test]
+fn folders_show_their_files_and_what_is_open_of_them() {
+    let mut docs = folder("test_source");
+    docs.instructions = Some("Read me.".to_owned());
+    let folders = [docs];
+    let files =
+        [file("test_source/test.txt", "[Viewing file start (out of 1 lines)]\n1: test"), file("test_source/b.txt", "")];
+    let rules = rules(json!([{"type": "exit_loop", "tool_name": "send_message"}]));
+    let text = compile(&PromptInput { folders: &folders, files: &files, ..input(&[], &rules) });
+    let expected = "</tool_usage_rules>
+
+<directories>
+<file_limits>
+- current_files_open=1
+- max_files_open=10
+</file_limits>
+<directory name=\"test_source\">
+<instructions>Read me.</instructions>
+<file status=\"open\" name=\"test_source/test.txt\">
+<metadata>
+- read_only=true
+- chars_current=45
+- chars_limit=25000
+</metadata>
+<value>
+[Viewing file start (out of 1 lines)]
+1: test
+</value>
+</file>
+<file status=\"closed\" name=\"test_source/b.txt\">
+<metadata>
+- read_only=true
+- chars_current=0
+- chars_limit=25000
+</metadata>
+</file>
+</directory>
+</directories>
+
+<memory_metadata>";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn agents_without_blocks_see_a_file_s_name_as_an_element() {
+    let (folders, files) = ([folder("docs")], [file("docs/a.txt", "")]);
+    let agent_type = AgentType::WorkflowAgent;
+    let input = PromptInput { agent_type, folders: &folders, files: &files, max_files_open: None, ..input(&[], &[]) };
+    let text = compile(&input);
+    let expected = "<directories>
+<directory name=\"docs\">
+<file status=\"closed\">
+<docs/a.txt>
+<description>
+
+</description>
+<metadata>
+- read_only=true
+- chars_current=0
+- chars_limit=25000
+</metadata>
+<value>
+
+</value>
+</docs/a.txt>
+</file>
+</directory>
+</directories>";
+    assert!(text.contains(expected), "{text}");
 }
