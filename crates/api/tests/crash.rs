@@ -127,9 +127,9 @@ async fn kill_and_check(backend: Backend) {
             check_history(conversation, &history).unwrap_or_else(|fault| {
                 panic!("{backend}, seed {seed}, after kill {kill}: {fault}\n{:#}\n{}", json!(history), server.log())
             });
-            goes_on(&server, &model, conversation, &format!("go on after {kill}")).await.unwrap_or_else(|fault| {
-                panic!("{backend}, seed {seed}, after kill {kill}: {fault}\n{}", server.log())
-            });
+            goes_on(&server, &model, conversation, &format!("go on after {kill}"))
+                .await
+                .unwrap_or_else(|fault| panic!("{backend}, seed {seed}, after kill {kill}: {fault}\n{}", server.log()));
         }
     }
     sent += conversations.iter().map(|conversation| conversation.sent.count()).sum::<usize>();
