@@ -83,6 +83,24 @@ impl<E: QueryFragment<Pg>> QueryFragment<Pg> for Contains<E> {
     }
 }
 
+/// How many words of a text are searched for.
+const MOST_WORDS: usize = 32;
+
+/// The words of a text, runs of letters and digits, as full-text search looks for them.
+pub(crate) fn words(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(MOST_WORDS).collect()
+}
+
+/// Any of the words, as SQLite's full-text index is asked.
+pub(crate) fn any_in_sqlite(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ")
+}
+
+/// Any of the words, as a tsquery of PostgreSQL.
+pub(crate) fn any_in_postgres(words: &[&str]) -> String {
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | ")
+}
+
 /// The text without NUL characters, which PostgreSQL cannot store.
 pub(crate) fn clean(mut text: String) -> String {
     if text.contains('\0') {

@@ -11,8 +11,8 @@ use crate::{
     connection::with_backend,
     page::{Key, load_page},
     row::readable,
-    schema::{BlockId, OrganizationId, StopReason, Timestamp},
-    tables::{agents, agents_tags, blocks_agents},
+    schema::{ArchiveId, BlockId, OrganizationId, StopReason, Timestamp},
+    tables::{agents, agents_tags, archives_agents, blocks_agents, identities, identities_agents},
     text::contains,
 };
 
@@ -41,6 +41,12 @@ pub struct AgentFilter {
     pub start: Option<Timestamp>,
     /// Those made at this time or earlier.
     pub end: Option<Timestamp>,
+    /// The id of an identity that the agent works for.
+    pub identity_id: Option<String>,
+    /// Keys of identities, of which the agent works for at least one.
+    pub identifier_keys: Vec<String>,
+    /// The archive that it searches in.
+    pub archive_id: Option<ArchiveId>,
     /// Also the agents that are hidden.
     pub show_hidden: bool,
 }
@@ -101,6 +107,25 @@ macro_rules! matching {
         }
         if let Some(end) = filter.end {
             query = query.filter(agents::created_at.le(end.naive()));
+        }
+        if let Some(identity) = &filter.identity_id {
+            let linked = identities_agents::table
+                .filter(identities_agents::agent_id.eq(agents::id))
+                .filter(identities_agents::identity_id.eq(identity.clone()));
+            query = query.filter(exists(linked));
+        }
+        if !filter.identifier_keys.is_empty() {
+            let linked = identities_agents::table
+                .inner_join(identities::table)
+                .filter(identities_agents::agent_id.eq(agents::id))
+                .filter(identities::identifier_key.eq_any(filter.identifier_keys.clone()));
+            query = query.filter(exists(linked));
+        }
+        if let Some(archive) = filter.archive_id {
+            let attached = archives_agents::table
+                .filter(archives_agents::agent_id.eq(agents::id))
+                .filter(archives_agents::archive_id.eq(archive.to_string()));
+            query = query.filter(exists(attached));
         }
         if !filter.show_hidden {
             query = query.filter(agents::hidden.is_null().or(agents::hidden.eq(false)));

@@ -12,7 +12,7 @@ use crate::{
     row::readable,
     schema::{AgentId, MessageRole, OrganizationId, StoredMessage, Timestamp},
     tables::messages as t,
-    text::contains,
+    text::{any_in_postgres, any_in_sqlite, contains, words},
 };
 
 /// What is searched for, and where.
@@ -70,44 +70,33 @@ pub(super) fn search(conn: &mut Conn, organization: OrganizationId, query: &Sear
     newest(conn, organization, query, Some(text))
 }
 
-/// The words of a text: runs of letters and digits.
-fn words(text: &str) -> Vec<&str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(32).collect()
-}
-
 /// The best hits of the index among the organization's (and the agent's) messages, best first.
 fn ranked(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
     let organization = organization.to_string();
     let agent = query.agent_id.map(|id| id.to_string()).unwrap_or_default();
     let most = query.limit.max(0).saturating_mul(HITS_PER_RESULT);
     let hits: Vec<Hit> = match conn.backend() {
-        Backend::Sqlite(c) => {
-            let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-            diesel::sql_query(
-                "SELECT m.sequence_id FROM messages_fts f JOIN messages m ON m.sequence_id = f.rowid \
+        Backend::Sqlite(c) => diesel::sql_query(
+            "SELECT m.sequence_id FROM messages_fts f JOIN messages m ON m.sequence_id = f.rowid \
                  WHERE messages_fts MATCH ? AND m.organization_id = ? AND (? = '' OR m.agent_id = ?) \
                  ORDER BY f.rank, m.sequence_id DESC LIMIT ?",
-            )
-            .bind::<Text, _>(quoted.join(" OR "))
-            .bind::<Text, _>(&organization)
-            .bind::<Text, _>(&agent)
-            .bind::<Text, _>(&agent)
-            .bind::<BigInt, _>(most)
-            .load(c)?
-        }
-        Backend::Postgres(c) => {
-            let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-            diesel::sql_query(
-                "SELECT m.sequence_id FROM messages m, to_tsquery('simple', $1) q \
+        )
+        .bind::<Text, _>(any_in_sqlite(words))
+        .bind::<Text, _>(&organization)
+        .bind::<Text, _>(&agent)
+        .bind::<Text, _>(&agent)
+        .bind::<BigInt, _>(most)
+        .load(c)?,
+        Backend::Postgres(c) => diesel::sql_query(
+            "SELECT m.sequence_id FROM messages m, to_tsquery('simple', $1) q \
                  WHERE m.search_vector @@ q AND m.organization_id = $2 AND ($3 = '' OR m.agent_id = $3) \
                  ORDER BY ts_rank(m.search_vector, q) DESC, m.sequence_id DESC LIMIT $4",
-            )
-            .bind::<Text, _>(quoted.join(" | "))
-            .bind::<Text, _>(&organization)
-            .bind::<Text, _>(&agent)
-            .bind::<BigInt, _>(most)
-            .load(c)?
-        }
+        )
+        .bind::<Text, _>(any_in_postgres(words))
+        .bind::<Text, _>(&organization)
+        .bind::<Text, _>(&agent)
+        .bind::<BigInt, _>(most)
+        .load(c)?,
     };
     Ok(hits.into_iter().map(|hit| hit.sequence_id).collect())
 }

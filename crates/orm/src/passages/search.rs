@@ -1,0 +1,235 @@
+//! Search in passages by words, with the full-text index of the database in use.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDateTime;
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    sql_types::{self, BigInt},
+    sqlite::Sqlite,
+};
+
+use super::row::PassageRow;
+use crate::{
+    Conn, Result,
+    connection::{Backend, with_backend},
+    row::readable,
+    schema::{ArchiveId, OrganizationId, Passage, TagMatchMode, Timestamp},
+    tables::{passages as t, passages_tags},
+    text::{any_in_postgres, any_in_sqlite, contains, words},
+};
+
+/// Where passages are searched for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// In all archives of the organization.
+    #[default]
+    Organization,
+    /// In this one.
+    Archive(ArchiveId),
+}
+
+/// What is searched for, and where. All conditions must hold.
+#[derive(Debug, Clone)]
+pub struct PassageQuery<'a> {
+    /// Where.
+    pub scope: Scope,
+    /// Words, any of which a passage must have. Without them the oldest passages are found.
+    pub text: Option<&'a str>,
+    /// Tags; none for any passage. Repeats do no harm.
+    pub tags: &'a [String],
+    /// Whether one of the tags is enough.
+    pub tag_match_mode: TagMatchMode,
+    /// Not before this time.
+    pub start: Option<Timestamp>,
+    /// Not after this time.
+    pub end: Option<Timestamp>,
+    /// Most results.
+    pub limit: i64,
+}
+
+/// A passage that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The passage.
+    pub passage: Passage,
+    /// Its place among the results of the full-text index, from 1; none if it was found without the index.
+    pub rank: Option<i64>,
+}
+
+/// Which passages are found: the best of the index; where the index has none, the newest that contain the text as it
+/// stands, since the index knows whole words alone; without a text the oldest.
+pub fn search(conn: &mut Conn, organization: OrganizationId, query: &PassageQuery<'_>) -> Result<Vec<Found>> {
+    let Some(text) = query.text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return by_age(conn, organization, query, None);
+    };
+    let words = words(text);
+    if !words.is_empty() {
+        let hits = ranked(conn, organization, query, &words)?;
+        if !hits.is_empty() {
+            return in_order(conn, &hits);
+        }
+    }
+    by_age(conn, organization, query, Some(text))
+}
+
+#[derive(QueryableByName)]
+struct Hit {
+    #[diesel(sql_type = BigInt)]
+    sequence_id: i64,
+}
+
+/// A value in a statement that is put together by hand.
+enum Bind {
+    Text(String),
+    Time(NaiveDateTime),
+    Number(i64),
+}
+
+/// The conditions of a query over `passages p`, as SQL.
+struct Conditions {
+    sql: String,
+    binds: Vec<Bind>,
+    /// Whether parameters have numbers.
+    numbered: bool,
+}
+
+impl Conditions {
+    /// The place of a new parameter.
+    fn bind(&mut self, value: Bind) -> String {
+        self.binds.push(value);
+        if self.numbered { format!("${}", self.binds.len()) } else { "?".to_owned() }
+    }
+
+    /// Those of the query, after the parameters that are there already.
+    fn add(&mut self, organization: OrganizationId, query: &PassageQuery<'_>) {
+        let place = self.bind(Bind::Text(organization.to_string()));
+        self.sql += &format!(" AND p.organization_id = {place}");
+        if let Scope::Archive(archive) = query.scope {
+            let place = self.bind(Bind::Text(archive.to_string()));
+            self.sql += &format!(" AND p.archive_id = {place}");
+        }
+        if let Some(start) = query.start {
+            let place = self.bind(Bind::Time(start.naive()));
+            self.sql += &format!(" AND p.created_at >= {place}");
+        }
+        if let Some(end) = query.end {
+            let place = self.bind(Bind::Time(end.naive()));
+            self.sql += &format!(" AND p.created_at <= {place}");
+        }
+        let tags: BTreeSet<&String> = query.tags.iter().collect();
+        if tags.is_empty() {
+            return;
+        }
+        let needed = match query.tag_match_mode {
+            TagMatchMode::Any => 1,
+            TagMatchMode::All => i64::try_from(tags.len()).unwrap_or(i64::MAX),
+        };
+        let places: Vec<String> = tags.into_iter().map(|tag| self.bind(Bind::Text(tag.clone()))).collect();
+        let needed = self.bind(Bind::Number(needed));
+        self.sql += &format!(
+            " AND (SELECT count(*) FROM passages_tags g WHERE g.passage_id = p.id AND g.tag IN ({})) >= {needed}",
+            places.join(", ")
+        );
+    }
+}
+
+/// Runs a statement with its parameters.
+macro_rules! run {
+    ($DB:ty, $c:expr, $sql:expr, $binds:expr) => {{
+        let mut statement = diesel::sql_query($sql).into_boxed::<$DB>();
+        for bind in $binds {
+            statement = match bind {
+                Bind::Text(text) => statement.bind::<sql_types::Text, _>(text),
+                Bind::Time(time) => statement.bind::<sql_types::Timestamp, _>(time),
+                Bind::Number(number) => statement.bind::<BigInt, _>(number),
+            };
+        }
+        statement.load::<Hit>($c)
+    }};
+}
+
+/// The best hits of the index that match, best first, the newer of equals first.
+fn ranked(conn: &mut Conn, organization: OrganizationId, query: &PassageQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
+    const ORDER: &str = "p.created_at DESC, p.id DESC LIMIT";
+    let hits = match conn.backend() {
+        Backend::Sqlite(c) => {
+            let mut with = Conditions { sql: String::new(), binds: Vec::new(), numbered: false };
+            let text = with.bind(Bind::Text(any_in_sqlite(words)));
+            with.add(organization, query);
+            let limit = with.bind(Bind::Number(query.limit.max(0)));
+            let sql = format!(
+                "SELECT p.sequence_id FROM passages_fts f JOIN passages p ON p.sequence_id = f.rowid \
+                 WHERE passages_fts MATCH {text}{} ORDER BY f.rank, {ORDER} {limit}",
+                with.sql
+            );
+            run!(Sqlite, c, sql, with.binds)?
+        }
+        Backend::Postgres(c) => {
+            let mut with = Conditions { sql: String::new(), binds: Vec::new(), numbered: true };
+            let text = with.bind(Bind::Text(any_in_postgres(words)));
+            with.add(organization, query);
+            let limit = with.bind(Bind::Number(query.limit.max(0)));
+            let sql = format!(
+                "SELECT p.sequence_id FROM passages p, to_tsquery('simple', {text}) q \
+                 WHERE p.search_vector @@ q{} ORDER BY ts_rank(p.search_vector, q) DESC, {ORDER} {limit}",
+                with.sql
+            );
+            run!(Pg, c, sql, with.binds)?
+        }
+    };
+    Ok(hits.into_iter().map(|hit| hit.sequence_id).collect())
+}
+
+/// The passages of these hits, in their order.
+fn in_order(conn: &mut Conn, hits: &[i64]) -> Result<Vec<Found>> {
+    let places: HashMap<i64, usize> = hits.iter().enumerate().map(|(place, hit)| (*hit, place)).collect();
+    let mut rows: Vec<PassageRow> = with_backend!(conn, c => {
+        t::table.filter(t::sequence_id.eq_any(hits)).select(PassageRow::as_select()).load(c)
+    })?;
+    rows.sort_by_key(|row| places.get(&row.sequence_id).copied().unwrap_or(usize::MAX));
+    let found = readable(rows, PassageRow::read).into_iter().zip(1..);
+    Ok(found.map(|(passage, rank)| Found { passage, rank: Some(rank) }).collect())
+}
+
+fn by_age(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    query: &PassageQuery<'_>,
+    part: Option<&str>,
+) -> Result<Vec<Found>> {
+    let rows: Vec<PassageRow> = with_backend!(conn, c => {
+        let mut rows = t::table.filter(t::organization_id.eq(organization.to_string())).into_boxed();
+        if let Scope::Archive(archive) = query.scope {
+            rows = rows.filter(t::archive_id.eq(archive.to_string()));
+        }
+        if let Some(start) = query.start {
+            rows = rows.filter(t::created_at.ge(start.naive()));
+        }
+        if let Some(end) = query.end {
+            rows = rows.filter(t::created_at.le(end.naive()));
+        }
+        let tags: BTreeSet<&String> = query.tags.iter().collect();
+        let tagged = |tags: Vec<String>| {
+            passages_tags::table.filter(passages_tags::tag.eq_any(tags)).select(passages_tags::passage_id)
+        };
+        match query.tag_match_mode {
+            _ if tags.is_empty() => {}
+            TagMatchMode::Any => {
+                rows = rows.filter(t::id.eq_any(tagged(tags.into_iter().cloned().collect())));
+            }
+            TagMatchMode::All => {
+                for tag in tags {
+                    rows = rows.filter(t::id.eq_any(tagged(vec![tag.clone()])));
+                }
+            }
+        }
+        let rows = match part {
+            Some(part) => rows.filter(contains(t::text, part)).order((t::created_at.desc(), t::id.desc())),
+            None => rows.order((t::created_at.asc(), t::id.asc())),
+        };
+        rows.limit(query.limit.max(0)).select(PassageRow::as_select()).load(c)
+    })?;
+    Ok(readable(rows, PassageRow::read).into_iter().map(|passage| Found { passage, rank: None }).collect())
+}

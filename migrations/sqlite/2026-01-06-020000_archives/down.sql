@@ -1,0 +1,5 @@
+DROP TABLE passages_fts;
+DROP TABLE passages_tags;
+DROP TABLE passages;
+DROP TABLE archives_agents;
+DROP TABLE archives;
