@@ -6,6 +6,7 @@ mod agents;
 mod archives;
 mod blocks;
 mod db;
+mod files;
 mod support;
 mod tags;
 mod tools;
