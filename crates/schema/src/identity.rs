@@ -115,11 +115,11 @@ update! {
         name: String,
         /// Whom it stands for.
         identity_type: IdentityType [deserialize_with = "de::known_patch"],
-        /// The agents that work for it; replaced as a whole.
+        /// Agents that work for it, beside those that do.
         agent_ids: Vec<AgentId>,
-        /// Its blocks; replaced as a whole.
+        /// Blocks of it, beside those that it has.
         block_ids: Vec<BlockId>,
-        /// What else is known of it; replaced as a whole.
+        /// What else is known of it; each replaces what has the same key.
         properties: Vec<IdentityProperty>,
     }
 }

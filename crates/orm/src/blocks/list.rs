@@ -14,8 +14,8 @@ use crate::{
     connection::with_backend,
     page::{Key, load_page},
     row::readable,
-    schema::{Block, OrganizationId},
-    tables::{blocks, blocks_agents, blocks_tags},
+    schema::{Block, IdentityId, OrganizationId},
+    tables::{blocks, blocks_agents, blocks_tags, identities, identities_blocks},
     text::contains,
 };
 
@@ -46,6 +46,10 @@ pub struct BlockFilter {
     pub agents_fewer_than: Option<i64>,
     /// One of these numbers of agents have it attached; empty for any.
     pub agents_exactly: Vec<i64>,
+    /// The identity that the block is about.
+    pub identity_id: Option<IdentityId>,
+    /// Keys of identities, of which the block is about at least one.
+    pub identifier_keys: Vec<String>,
     /// Also the blocks that are hidden.
     pub show_hidden: bool,
 }
@@ -99,6 +103,19 @@ macro_rules! matching {
         }
         if !filter.agents_exactly.is_empty() {
             query = query.filter(agents().eq_any(filter.agents_exactly.clone()));
+        }
+        if let Some(identity) = filter.identity_id {
+            let linked = identities_blocks::table
+                .filter(identities_blocks::block_id.eq(blocks::id))
+                .filter(identities_blocks::identity_id.eq(identity.to_string()));
+            query = query.filter(exists(linked));
+        }
+        if !filter.identifier_keys.is_empty() {
+            let linked = identities_blocks::table
+                .inner_join(identities::table)
+                .filter(identities_blocks::block_id.eq(blocks::id))
+                .filter(identities::identifier_key.eq_any(filter.identifier_keys.clone()));
+            query = query.filter(exists(linked));
         }
         if !filter.show_hidden {
             query = query.filter(blocks::hidden.is_null().or(blocks::hidden.eq(false)));
