@@ -6,11 +6,13 @@ mod edits;
 pub use crate::orm::blocks::BlockFilter;
 pub(crate) use edits::edit_memory;
 
-use change::{Change, updated, without_nul};
+pub(crate) use change::without_nul;
+use change::{Change, updated};
 
 use crate::{
     Actor, Services,
     error::{Error, Result},
+    group,
     orm::{self, Conn, Db, Page, agents, blocks},
     prompt,
     schema::{AgentId, Block, BlockId, BlockUpdate, CreateBlock, OrganizationId},
@@ -156,7 +158,7 @@ impl BlockManager {
             .await
     }
 
-    /// Attaches a block to an agent; one that it has already stays where it is.
+    /// Attaches a block to an agent and the companions that tend its memory; one that it has already stays where it is.
     ///
     /// # Errors
     ///
@@ -169,12 +171,14 @@ impl BlockManager {
                 agent_exists(conn, organization, agent)?;
                 let block = get(conn, organization, block)?;
                 blocks::attach(conn, agent, &[&block]).map_err(taken)?;
-                Ok(prompt::rebuild(conn, organization, &[agent])?)
+                let mut shown_to = group::attach_to_companions(conn, agent, &[&block])?;
+                shown_to.push(agent);
+                Ok(prompt::rebuild(conn, organization, &shown_to)?)
             })
             .await
     }
 
-    /// Takes a block off an agent. The block lives on.
+    /// Takes a block off an agent and the companions that tend its memory. The block lives on.
     ///
     /// # Errors
     ///
@@ -191,7 +195,9 @@ impl BlockManager {
                         actor.user_id
                     )));
                 }
-                Ok(prompt::rebuild(conn, organization, &[agent])?)
+                let mut shown_to = group::detach_from_companions(conn, agent, block)?;
+                shown_to.push(agent);
+                Ok(prompt::rebuild(conn, organization, &shown_to)?)
             })
             .await
     }

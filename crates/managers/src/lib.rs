@@ -7,6 +7,7 @@
 mod actor;
 mod admin;
 pub mod agent;
+pub mod agent_file;
 pub mod agent_loop;
 pub mod archive;
 pub mod block;
@@ -30,6 +31,7 @@ pub mod tool;
 pub use actor::{Actor, DEFAULT_ACTOR, DEFAULT_ORGANIZATION, DEFAULT_USER};
 pub use admin::AdminManager;
 pub use agent::AgentManager;
+pub use agent_file::AgentFileManager;
 pub use agent_loop::{AgentLoop, Node, TurnStream};
 pub use archive::ArchiveManager;
 pub use block::BlockManager;

@@ -15,7 +15,7 @@ const MAX_FILES_OPEN: i64 = 1000;
 const MAX_VIEW_WINDOW: i64 = 2_147_483_647;
 
 /// Checks a new agent.
-pub(super) fn create(request: &CreateAgent) -> Result<()> {
+pub(crate) fn create(request: &CreateAgent) -> Result<()> {
     if let Some(given) = &request.name {
         name::validate(given)?;
     }

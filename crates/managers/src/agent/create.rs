@@ -65,7 +65,7 @@ impl AgentManager<'_> {
 }
 
 /// All that is known of a new agent before the database is asked.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     request: CreateAgent,
     system: String,
     llm_config: LlmConfig,
@@ -80,7 +80,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `production`: whether tools that need the other agent in the same process are left out.
-    pub(super) fn new(
+    pub(crate) fn new(
         mut request: CreateAgent,
         production: bool,
         llm_config: LlmConfig,
@@ -136,7 +136,7 @@ impl Plan {
     }
 
     /// Writes the agent and all that comes with it.
-    pub(super) fn store(mut self, conn: &mut Conn, actor: &Actor, cipher: &Cipher) -> Result<AgentRow> {
+    pub(crate) fn store(mut self, conn: &mut Conn, actor: &Actor, cipher: &Cipher) -> Result<AgentRow> {
         let organization = actor.organization_id;
         let existing = existing_blocks(conn, organization, self.request.block_ids.as_deref().unwrap_or_default())?;
         let new = self.request.memory_blocks.take().unwrap_or_default();

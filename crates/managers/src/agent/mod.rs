@@ -1,6 +1,7 @@
 //! Agents: made, found, changed, deleted, and what is attached to them.
 
-mod check;
+pub(crate) mod check;
+mod companion;
 mod context;
 mod create;
 pub mod defaults;
@@ -10,17 +11,19 @@ mod overview;
 mod state;
 mod update;
 
+pub(crate) use create::{Plan, existing_blocks};
 pub use state::Include;
 pub(crate) use state::load as load_states;
 
 use crate::{
     Actor, Services,
     error::{Error, Result},
+    group,
     orm::{
         self, Conn, Page,
         agents::{AgentFilter, AgentRow, AgentSort},
     },
-    schema::{AgentId, AgentState, BlockId, OrganizationId},
+    schema::{AgentId, AgentState, ArchiveId, BlockId, OrganizationId},
 };
 
 /// What is done with agents.
@@ -93,6 +96,22 @@ impl AgentManager<'_> {
         self.0.db().read(read).await
     }
 
+    /// A page of the agents that have this archive, hidden ones included, sorted by their age.
+    ///
+    /// # Errors
+    /// 404 for an unknown archive, and for a cursor that names no agent.
+    pub async fn list_of_archive(
+        &self,
+        actor: &Actor,
+        archive: ArchiveId,
+        page: Page,
+        include: Include,
+    ) -> Result<Vec<AgentState>> {
+        self.0.archives().get(actor, archive).await?;
+        let filter = AgentFilter { archive_id: Some(archive), show_hidden: true, ..AgentFilter::default() };
+        self.list(actor, filter, AgentSort::CreatedAt, page, include).await
+    }
+
     /// How many agents match.
     ///
     /// # Errors
@@ -133,14 +152,14 @@ impl AgentManager<'_> {
         self.get(actor, id, Include::ALL).await
     }
 
-    /// Deletes an agent with its messages, runs, tags and secrets. Its blocks and tools stay.
+    /// Deletes an agent with its messages, runs, tags and secrets, and with the companions that tend its memory. Its
+    /// blocks and tools stay.
     ///
     /// # Errors
-    /// 404.
+    /// 404; 409 while it manages a group of other agents.
     pub async fn delete(&self, actor: &Actor, id: AgentId) -> Result<()> {
-        let organization = actor.organization_id;
-        let deleted = self.0.db().write(move |conn| orm::agents::delete(conn, organization, id)).await?;
-        if deleted { Ok(()) } else { Err(missing(id)) }
+        let actor = *actor;
+        self.0.db().write(move |conn| group::delete_with_companions(conn, &actor, id)).await
     }
 }
 
@@ -150,6 +169,25 @@ fn missing(id: AgentId) -> Error {
 
 fn find(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<AgentRow> {
     orm::agents::get(conn, organization, id)?.ok_or_else(|| missing(id))
+}
+
+pub(crate) fn missing_block(id: BlockId) -> Error {
+    Error::NotFound(format!("Block with id '{id}' not found"))
+}
+
+/// The agents with these ids, in their order; each once.
+///
+/// # Errors
+/// 404 that names the first one that does not exist.
+pub(crate) fn existing_agents(conn: &mut Conn, organization: OrganizationId, ids: &[AgentId]) -> Result<Vec<AgentRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = orm::agents::get_many(conn, organization, ids)?;
+    let places: std::collections::HashMap<AgentId, usize> = ids.iter().copied().zip(0..).collect();
+    rows.sort_by_key(|row| places.get(&row.id).copied());
+    let found: std::collections::HashSet<AgentId> = rows.iter().map(|row| row.id).collect();
+    ids.iter().find(|id| !found.contains(id)).map_or(Ok(rows), |id| Err(missing(*id)))
 }
 
 /// The agent's row, kept from others until the transaction ends.

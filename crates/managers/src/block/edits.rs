@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{create, write};
 use crate::{
     error::{Error, Result},
+    group,
     orm::{Actor, Conn, blocks},
     prompt,
     schema::{AgentId, Block, BlockId, CreateBlock},
@@ -79,6 +80,7 @@ fn apply(
             let block = CreateBlock { description: Some(description), ..CreateBlock::new(label, value) };
             let block = create(conn, actor, block)?;
             blocks::attach(conn, agent, &[&block])?;
+            agents.extend(group::attach_to_companions(conn, agent, &[&block])?);
             current.push(block);
             agents.push(agent);
             Ok(())
@@ -87,6 +89,7 @@ fn apply(
             let place = current.iter().position(|block| block.label == label).ok_or_else(|| gone(&label))?;
             let block = current.remove(place);
             blocks::detach(conn, agent, block.id)?;
+            agents.extend(group::detach_from_companions(conn, agent, block.id)?);
             agents.push(agent);
             Ok(())
         }
