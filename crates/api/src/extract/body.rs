@@ -36,6 +36,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// The body of a request as a JSON array.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonList<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonList<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let limit = settings(request).body_limit;
+        let payload = payload.take();
+        Box::pin(async move { parse_as(&read(payload, limit).await?, b'[', not_a_list).map(Self) })
+    }
+}
+
 /// A body that may be left out.
 #[derive(Debug, Clone)]
 pub(crate) struct OptionalJsonBody<T>(pub(crate) Option<T>);
@@ -70,7 +85,7 @@ fn has_json_type(request: &HttpRequest) -> bool {
 
 /// Reads the whole body. One that is too large is read a little further and thrown away, so that a client which
 /// looks for the answer only after sending finds one instead of a broken connection.
-async fn read(mut payload: dev::Payload, limit: usize) -> Result<Bytes, ApiError> {
+pub(super) async fn read(mut payload: dev::Payload, limit: usize) -> Result<Bytes, ApiError> {
     let mut bytes = BytesMut::new();
     let mut size = 0_usize;
     while let Some(chunk) = payload.next().await {
@@ -90,6 +105,15 @@ async fn read(mut payload: dev::Payload, limit: usize) -> Result<Bytes, ApiError
 
 /// Reads a JSON object into `T`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    parse_as(bytes, b'{', not_an_object)
+}
+
+/// Reads JSON that begins with this byte into `T`; what begins otherwise is answered with `other`.
+fn parse_as<T: DeserializeOwned>(
+    bytes: &[u8],
+    opening: u8,
+    other: fn(serde_json::Value) -> ApiError,
+) -> Result<T, ApiError> {
     if let Err(error) = std::str::from_utf8(bytes) {
         // What is not looked at would not be checked either.
         return Err(decode_error(error.valid_up_to(), "the text is not valid UTF-8"));
@@ -100,10 +124,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         record.msg = "Field required".to_owned();
         return Err(record.into());
     };
-    if *first != b'{' {
+    if *first != opening {
         // A struct could also be read from an array, which nobody means.
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| invalid_json(bytes, &error))?;
-        return Err(not_an_object(value));
+        return Err(other(value));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -120,6 +144,13 @@ fn not_an_object(input: serde_json::Value) -> ApiError {
     record.msg = "Input should be a valid dictionary or object to extract fields from. Send a JSON object with \
                   content-type application/json."
         .to_owned();
+    record.set_input(input);
+    record.into()
+}
+
+fn not_a_list(input: serde_json::Value) -> ApiError {
+    let mut record = Record::new("list_type", ["body"]);
+    record.msg = "Input should be a valid list. Send a JSON array.".to_owned();
     record.set_input(input);
     record.into()
 }

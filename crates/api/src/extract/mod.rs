@@ -3,6 +3,7 @@
 mod actor;
 mod body;
 mod client;
+mod form;
 mod operator;
 mod page;
 mod path;
@@ -10,9 +11,10 @@ mod query;
 mod values;
 
 pub(crate) use actor::RequestActor;
-pub(crate) use body::{JsonBody, OptionalJsonBody};
+pub(crate) use body::{JsonBody, JsonList, OptionalJsonBody};
 pub(crate) use client::ClientGeneration;
+pub(crate) use form::FileForm;
 pub(crate) use operator::Operator;
-pub(crate) use page::{Paging, Sort};
+pub(crate) use page::{Limit, Paging, Sort};
 pub(crate) use path::{PathId, PathText};
 pub(crate) use query::{DayEnd, Known, Query};

@@ -1,14 +1,23 @@
 //! Agents, and what belongs to them.
 
+pub(crate) mod archival_memory;
+pub(crate) mod archives;
 pub(crate) mod blocks;
 pub(crate) mod context;
 pub(crate) mod count;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod export;
+pub(crate) mod files;
+pub(crate) mod folders;
 pub(crate) mod generate;
+pub(crate) mod groups;
+pub(crate) mod identities;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod messages;
 pub(crate) mod retrieve;
+pub(crate) mod sources;
 pub(crate) mod tools;
 pub(crate) mod update;
 

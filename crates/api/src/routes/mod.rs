@@ -5,13 +5,19 @@
 
 mod admin;
 mod agents;
+mod archives;
 mod blocks;
+mod folders;
+mod groups;
 mod health;
+mod identities;
 mod internal;
 mod messages;
 mod methods;
 mod models;
+mod passages;
 mod runs;
+mod sources;
 mod steps;
 mod tags;
 mod tools;
@@ -31,6 +37,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
         path("/v1/agents").get(agents::list::list_agents).post(agents::create::create_agent),
         path("/v1/agents/count").get(agents::count::count_agents),
+        path("/v1/agents/import").post(agents::import::import_agent),
+        path("/v1/agents/{agent_id}/export")
+            .get(agents::export::export_agent)
+            .post(agents::export::export_agent_with_skills),
         path("/v1/agents/{agent_id}")
             .get(agents::retrieve::retrieve_agent)
             .patch(agents::update::modify_agent)
@@ -47,10 +57,31 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/agents/{agent_id}/core-memory/blocks/{block_label:.+}")
             .get(agents::blocks::retrieve_core_memory_block)
             .patch(agents::blocks::modify_core_memory_block),
+        path("/v1/agents/{agent_id}/identities/attach/{identity_id}").patch(agents::identities::attach_identity_to_agent),
+        path("/v1/agents/{agent_id}/identities/detach/{identity_id}").patch(agents::identities::detach_identity_from_agent),
+        path("/v1/agents/{agent_id}/groups").get(agents::groups::list_groups_for_agent),
         path("/v1/agents/{agent_id}/tools").get(agents::tools::list_tools_for_agent),
         path("/v1/agents/{agent_id}/tools/attach/{tool_id}").patch(agents::tools::attach_tool_to_agent),
         path("/v1/agents/{agent_id}/tools/detach/{tool_id}").patch(agents::tools::detach_tool_from_agent),
         path("/v1/agents/{agent_id}/tools/approval/{tool_name}").patch(agents::tools::modify_approval_for_tool),
+        path("/v1/agents/{agent_id}/tools/{tool_name}/run").post(agents::tools::run_tool_for_agent),
+        path("/v1/agents/{agent_id}/archives/attach/{archive_id}").patch(agents::archives::attach_archive_to_agent),
+        path("/v1/agents/{agent_id}/archives/detach/{archive_id}").patch(agents::archives::detach_archive_from_agent),
+        path("/v1/agents/{agent_id}/archival-memory")
+            .get(agents::archival_memory::list_passages)
+            .post(agents::archival_memory::create_passage),
+        path("/v1/agents/{agent_id}/archival-memory/search").get(agents::archival_memory::search_archival_memory),
+        path("/v1/agents/{agent_id}/archival-memory/{memory_id}").delete(agents::archival_memory::delete_passage),
+        path("/v1/agents/{agent_id}/folders").get(agents::folders::list_folders_for_agent),
+        path("/v1/agents/{agent_id}/folders/attach/{folder_id}").patch(agents::folders::attach_folder_to_agent),
+        path("/v1/agents/{agent_id}/folders/detach/{folder_id}").patch(agents::folders::detach_folder_from_agent),
+        path("/v1/agents/{agent_id}/sources").get(agents::sources::list_agent_sources),
+        path("/v1/agents/{agent_id}/sources/attach/{source_id}").patch(agents::sources::attach_source_to_agent),
+        path("/v1/agents/{agent_id}/sources/detach/{source_id}").patch(agents::sources::detach_source_from_agent),
+        path("/v1/agents/{agent_id}/files").get(agents::files::list_files_for_agent),
+        path("/v1/agents/{agent_id}/files/close-all").patch(agents::files::close_all_files_for_agent),
+        path("/v1/agents/{agent_id}/files/{file_id}/open").patch(agents::files::open_file_for_agent),
+        path("/v1/agents/{agent_id}/files/{file_id}/close").patch(agents::files::close_file_for_agent),
         path("/v1/agents/{agent_id}/messages").get(agents::messages::list_messages).post(agents::messages::send_message),
         path("/v1/agents/{agent_id}/messages/stream").post(agents::messages::create_agent_message_stream),
         path("/v1/agents/{agent_id}/messages/{message_id}").patch(agents::messages::modify_message),
@@ -62,10 +93,84 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .patch(blocks::update::modify_block)
             .delete(blocks::delete::delete_block),
         path("/v1/blocks/{block_id}/agents").get(blocks::agents::list_agents_for_block),
+        path("/v1/blocks/{block_id}/identities/attach/{identity_id}").patch(blocks::identities::attach_identity_to_block),
+        path("/v1/blocks/{block_id}/identities/detach/{identity_id}").patch(blocks::identities::detach_identity_from_block),
 
-        path("/v1/tools").get(tools::list::list_tools),
+        path("/v1/identities")
+            .get(identities::list::list_identities)
+            .post(identities::create::create_identity)
+            .put(identities::upsert::upsert_identity),
+        path("/v1/identities/count").get(identities::count::count_identities),
+        path("/v1/identities/{identity_id}")
+            .get(identities::retrieve::retrieve_identity)
+            .patch(identities::update::update_identity)
+            .delete(identities::delete::delete_identity),
+        path("/v1/identities/{identity_id}/properties").put(identities::properties::upsert_properties_for_identity),
+        path("/v1/identities/{identity_id}/agents").get(identities::agents::list_agents_for_identity),
+        path("/v1/identities/{identity_id}/blocks").get(identities::blocks::list_blocks_for_identity),
+
+        path("/v1/groups").get(groups::list::list_groups).post(groups::create::create_group),
+        path("/v1/groups/count").get(groups::count::count_groups),
+        path("/v1/groups/{group_id}")
+            .get(groups::retrieve::retrieve_group)
+            .patch(groups::update::modify_group)
+            .delete(groups::delete::delete_group),
+        path("/v1/groups/{group_id}/messages").get(groups::messages::list_group_messages),
+        path("/v1/groups/{group_id}/messages/{message_id}").patch(groups::messages::modify_group_message),
+        path("/v1/groups/{group_id}/reset-messages").patch(groups::messages::reset_group_messages),
+        path("/v1/groups/{group_id}/blocks/attach/{block_id}").patch(groups::blocks::attach_block_to_group),
+        path("/v1/groups/{group_id}/blocks/detach/{block_id}").patch(groups::blocks::detach_block_from_group),
+
+        path("/v1/archives").get(archives::list::list_archives).post(archives::create::create_archive),
+        path("/v1/archives/{archive_id}")
+            .get(archives::retrieve::retrieve_archive)
+            .patch(archives::update::modify_archive)
+            .delete(archives::delete::delete_archive),
+        path("/v1/archives/{archive_id}/agents").get(archives::agents::list_agents_for_archive),
+        path("/v1/archives/{archive_id}/passages").post(archives::passages::create_passage_in_archive),
+        path("/v1/archives/{archive_id}/passages/batch").post(archives::passages::create_passages_in_archive),
+        path("/v1/archives/{archive_id}/passages/{passage_id}").delete(archives::passages::delete_passage_from_archive),
+
+        path("/v1/passages/search").post(passages::search::search_passages),
+
+        path("/v1/folders").get(folders::list::list_folders).post(folders::create::create_folder),
+        path("/v1/folders/count").get(folders::count::count_folders),
+        path("/v1/folders/metadata").get(folders::metadata::retrieve_metadata),
+        path("/v1/folders/name/{folder_name:.+}").get(folders::by_name::get_folder_by_name),
+        path("/v1/folders/{folder_id}")
+            .get(folders::retrieve::retrieve_folder)
+            .patch(folders::update::modify_folder)
+            .delete(folders::delete::delete_folder),
+        path("/v1/folders/{folder_id}/agents").get(folders::agents::list_agents_for_folder),
+        path("/v1/folders/{folder_id}/files").get(folders::files::list_files_for_folder),
+        path("/v1/folders/{folder_id}/files/{file_id}").get(folders::files::retrieve_file),
+        path("/v1/folders/{folder_id}/{file_id}").delete(folders::files::delete_file_from_folder),
+
+        path("/v1/sources").get(sources::list::list_sources).post(sources::create::create_source),
+        path("/v1/sources/count").get(sources::count::count_sources),
+        path("/v1/sources/metadata").get(sources::metadata::get_sources_metadata),
+        path("/v1/sources/name/{source_name:.+}").get(sources::by_name::get_source_id_by_name),
+        path("/v1/sources/{source_id}")
+            .get(sources::retrieve::retrieve_source)
+            .patch(sources::update::modify_source)
+            .delete(sources::delete::delete_source),
+        path("/v1/sources/{source_id}/agents").get(sources::agents::get_agents_for_source),
+        path("/v1/sources/{source_id}/files").get(sources::files::list_source_files),
+        path("/v1/sources/{source_id}/files/{file_id}").get(sources::files::get_file_metadata),
+        path("/v1/sources/{source_id}/{file_id}").delete(sources::files::delete_file_from_source),
+
+        path("/v1/tools")
+            .get(tools::list::list_tools)
+            .post(tools::create::create_tool)
+            .put(tools::upsert::upsert_tool),
         path("/v1/tools/count").get(tools::count::count_tools),
-        path("/v1/tools/{tool_id}").get(tools::retrieve::retrieve_tool),
+        path("/v1/tools/search").post(tools::search::search_tools),
+        path("/v1/tools/add-base-tools").post(tools::base::add_base_tools),
+        path("/v1/tools/generate-schema").post(tools::generate_schema::generate_schema),
+        path("/v1/tools/{tool_id}")
+            .get(tools::retrieve::retrieve_tool)
+            .patch(tools::update::modify_tool)
+            .delete(tools::delete::delete_tool),
 
         path("/v1/tags").get(tags::list_tags),
 
@@ -136,6 +241,9 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::list::list_agents,
         agents::create::create_agent,
         agents::count::count_agents,
+        agents::export::export_agent,
+        agents::export::export_agent_with_skills,
+        agents::import::import_agent,
         agents::retrieve::retrieve_agent,
         agents::update::modify_agent,
         agents::delete::delete_agent,
@@ -150,10 +258,30 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::blocks::detach_core_memory_block,
         agents::blocks::retrieve_core_memory_block,
         agents::blocks::modify_core_memory_block,
+        agents::identities::attach_identity_to_agent,
+        agents::identities::detach_identity_from_agent,
+        agents::groups::list_groups_for_agent,
         agents::tools::list_tools_for_agent,
         agents::tools::attach_tool_to_agent,
         agents::tools::detach_tool_from_agent,
         agents::tools::modify_approval_for_tool,
+        agents::tools::run_tool_for_agent,
+        agents::archives::attach_archive_to_agent,
+        agents::archives::detach_archive_from_agent,
+        agents::archival_memory::list_passages,
+        agents::archival_memory::create_passage,
+        agents::archival_memory::search_archival_memory,
+        agents::archival_memory::delete_passage,
+        agents::folders::list_folders_for_agent,
+        agents::folders::attach_folder_to_agent,
+        agents::folders::detach_folder_from_agent,
+        agents::sources::list_agent_sources,
+        agents::sources::attach_source_to_agent,
+        agents::sources::detach_source_from_agent,
+        agents::files::list_files_for_agent,
+        agents::files::close_all_files_for_agent,
+        agents::files::open_file_for_agent,
+        agents::files::close_file_for_agent,
         agents::messages::list_messages,
         agents::messages::send_message,
         agents::messages::create_agent_message_stream,
@@ -165,9 +293,72 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         blocks::update::modify_block,
         blocks::delete::delete_block,
         blocks::agents::list_agents_for_block,
+        blocks::identities::attach_identity_to_block,
+        blocks::identities::detach_identity_from_block,
+        identities::list::list_identities,
+        identities::create::create_identity,
+        identities::upsert::upsert_identity,
+        identities::count::count_identities,
+        identities::retrieve::retrieve_identity,
+        identities::update::update_identity,
+        identities::delete::delete_identity,
+        identities::properties::upsert_properties_for_identity,
+        identities::agents::list_agents_for_identity,
+        identities::blocks::list_blocks_for_identity,
+        groups::list::list_groups,
+        groups::create::create_group,
+        groups::count::count_groups,
+        groups::retrieve::retrieve_group,
+        groups::update::modify_group,
+        groups::delete::delete_group,
+        groups::messages::list_group_messages,
+        groups::messages::modify_group_message,
+        groups::messages::reset_group_messages,
+        groups::blocks::attach_block_to_group,
+        groups::blocks::detach_block_from_group,
+        archives::list::list_archives,
+        archives::create::create_archive,
+        archives::retrieve::retrieve_archive,
+        archives::update::modify_archive,
+        archives::delete::delete_archive,
+        archives::agents::list_agents_for_archive,
+        archives::passages::create_passage_in_archive,
+        archives::passages::create_passages_in_archive,
+        archives::passages::delete_passage_from_archive,
+        passages::search::search_passages,
+        folders::list::list_folders,
+        folders::create::create_folder,
+        folders::count::count_folders,
+        folders::metadata::retrieve_metadata,
+        folders::by_name::get_folder_by_name,
+        folders::retrieve::retrieve_folder,
+        folders::update::modify_folder,
+        folders::delete::delete_folder,
+        folders::agents::list_agents_for_folder,
+        folders::files::list_files_for_folder,
+        folders::files::retrieve_file,
+        folders::files::delete_file_from_folder,
+        sources::list::list_sources,
+        sources::create::create_source,
+        sources::count::count_sources,
+        sources::metadata::get_sources_metadata,
+        sources::by_name::get_source_id_by_name,
+        sources::retrieve::retrieve_source,
+        sources::update::modify_source,
+        sources::delete::delete_source,
+        sources::agents::get_agents_for_source,
+        sources::files::list_source_files,
+        sources::files::get_file_metadata,
+        sources::files::delete_file_from_source,
         tools::list::list_tools,
+        tools::create::create_tool,
+        tools::upsert::upsert_tool,
         tools::count::count_tools,
+        tools::search::search_tools,
+        tools::base::add_base_tools,
         tools::retrieve::retrieve_tool,
+        tools::update::modify_tool,
+        tools::delete::delete_tool,
         tags::list_tags,
         models::list_models,
         models::list_embedding_models,

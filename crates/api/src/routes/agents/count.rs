@@ -21,6 +21,5 @@ pub(crate) async fn count_agents(
     services: Data<Services>,
     Query(query): Query<AgentQuery>,
 ) -> Answer<i64> {
-    let Some(filter) = query.filter() else { return Ok(Json(0)) };
-    Ok(Json(services.agents().count(&actor, filter).await?))
+    Ok(Json(services.agents().count(&actor, query.filter()).await?))
 }

@@ -66,13 +66,9 @@ pub(crate) struct AgentQuery {
 }
 
 impl AgentQuery {
-    /// The filter, or `None` when nothing can match.
-    pub(super) fn filter(self) -> Option<AgentFilter> {
-        if self.identity_id.is_some() || !self.identifier_keys.is_empty() {
-            // No agent has an identity yet.
-            return None;
-        }
-        Some(AgentFilter {
+    /// The conditions.
+    pub(super) fn filter(self) -> AgentFilter {
+        AgentFilter {
             name: self.name,
             query_text: self.query_text,
             tags: self.tags,
@@ -85,7 +81,10 @@ impl AgentQuery {
             start: self.start_date,
             end: self.end_date.map(|end| end.0),
             show_hidden: self.show_hidden_agents,
-        })
+            identity_id: self.identity_id,
+            identifier_keys: self.identifier_keys,
+            ..AgentFilter::default()
+        }
     }
 }
 
@@ -105,6 +104,5 @@ pub(crate) async fn list_agents(
     Query(include): Query<IncludeQuery>,
     client: ClientGeneration,
 ) -> Answer<Vec<AgentState>> {
-    let Some(filter) = query.filter() else { return Ok(Json(Vec::new())) };
-    Ok(Json(services.agents().list(&actor, filter, paging.sort, paging.page, include.of(client)).await?))
+    Ok(Json(services.agents().list(&actor, query.filter(), paging.sort, paging.page, include.of(client)).await?))
 }

@@ -21,7 +21,7 @@ use crate::{
     sse,
 };
 
-/// Which messages to list, and in which form.
+/// Which messages to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
@@ -30,6 +30,15 @@ pub(crate) struct AgentMessageQuery {
     group_id: Option<String>,
     /// Messages of this conversation; `default` for those of none. Without it those of all.
     conversation_id: Option<String>,
+    /// Without effect; kept for clients that send it.
+    include_err: Option<bool>,
+}
+
+/// In which form to return messages.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct MessageForm {
     /// Older agent types only: whether calls of the message tool are shown as assistant messages.
     #[param(required = false, default = true)]
     #[deprecated]
@@ -42,31 +51,35 @@ pub(crate) struct AgentMessageQuery {
     #[param(required = false)]
     #[deprecated]
     assistant_message_tool_kwarg: Option<String>,
-    /// Without effect; kept for clients that send it.
-    include_err: Option<bool>,
     /// The kinds of messages to return; none: all.
     #[param(value_type = Vec<MessageType>, required = false)]
     include_return_message_types: Vec<Known<MessageType>>,
 }
 
-impl AgentMessageQuery {
-    fn of(self, page: Page) -> Result<MessageQuery, ApiError> {
-        let history = match self.conversation_id.as_deref() {
-            None => History::Any,
-            Some("default") => History::Default,
-            Some(id) => History::Conversation(id.parse().map_err(Error::from)?),
-        };
+impl MessageForm {
+    /// The form, with what was not asked for as usual.
+    pub(crate) fn config(self) -> RunRequestConfig {
         let usual = RunRequestConfig::default();
         let types: Vec<MessageType> = self.include_return_message_types.into_iter().map(|known| known.0).collect();
-        let config = RunRequestConfig {
+        RunRequestConfig {
             use_assistant_message: self.use_assistant_message.unwrap_or(usual.use_assistant_message),
             assistant_message_tool_name: self.assistant_message_tool_name.unwrap_or(usual.assistant_message_tool_name),
             assistant_message_tool_kwarg: self
                 .assistant_message_tool_kwarg
                 .unwrap_or(usual.assistant_message_tool_kwarg),
             include_return_message_types: (!types.is_empty()).then_some(types),
+        }
+    }
+}
+
+impl AgentMessageQuery {
+    fn of(self, page: Page, form: MessageForm) -> Result<MessageQuery, ApiError> {
+        let history = match self.conversation_id.as_deref() {
+            None => History::Any,
+            Some("default") => History::Default,
+            Some(id) => History::Conversation(id.parse().map_err(Error::from)?),
         };
-        Ok(MessageQuery { page, history, group_id: self.group_id, config })
+        Ok(MessageQuery { page, history, group_id: self.group_id, config: form.config() })
     }
 }
 
@@ -77,7 +90,7 @@ impl AgentMessageQuery {
 /// these.
 #[utoipa::path(
     get, path = "/v1/agents/{agent_id}/messages", tag = "agents",
-    params(("agent_id" = AgentId, Path, description = "The agent."), Paging::<100, true>, AgentMessageQuery),
+    params(("agent_id" = AgentId, Path, description = "The agent."), Paging::<100, true>, AgentMessageQuery, MessageForm),
     responses((status = 200, description = "A page of messages.", body = Vec<WireMessage>))
 )]
 pub(crate) async fn list_messages(
@@ -86,8 +99,9 @@ pub(crate) async fn list_messages(
     PathId(agent): PathId<AgentId>,
     paging: Paging<100, true>,
     Query(query): Query<AgentMessageQuery>,
+    Query(form): Query<MessageForm>,
 ) -> Answer<Vec<WireMessage>> {
-    Ok(Json(services.messages().list_of_agent(&actor, agent, query.of(paging.page)?).await?))
+    Ok(Json(services.messages().list_of_agent(&actor, agent, query.of(paging.page, form)?).await?))
 }
 
 /// Send messages to an agent.
@@ -177,6 +191,11 @@ async fn stream(
 )]
 #[deprecated]
 pub(crate) async fn modify_message() -> HttpResponse {
+    messages_never_change()
+}
+
+/// The answer to whoever wants to change a message.
+pub(crate) fn messages_never_change() -> HttpResponse {
     let detail = "Message editing is no longer supported. Messages are immutable as they may be shared across multiple \
                   conversations via forking.";
     HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)

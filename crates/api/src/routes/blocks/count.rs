@@ -25,8 +25,5 @@ pub(crate) async fn count_blocks(
     if query.is_empty() {
         return Ok(Json(services.blocks().count(&actor, None).await?));
     }
-    match query.filter()? {
-        Some(filter) => Ok(Json(services.blocks().count(&actor, Some(filter)).await?)),
-        None => Ok(Json(0)),
-    }
+    Ok(Json(services.blocks().count(&actor, Some(query.filter()?)).await?))
 }

@@ -7,7 +7,11 @@ use utoipa::IntoParams;
 use crate::{
     error::{Answer, ApiError, Record},
     extract::{Paging, Query, RequestActor},
-    managers::{Services, orm::blocks::BlockFilter, schema::BlockResponse},
+    managers::{
+        Services,
+        orm::blocks::BlockFilter,
+        schema::{BlockResponse, IdentityId},
+    },
 };
 
 /// Which blocks to list or count.
@@ -23,7 +27,8 @@ pub(crate) struct BlockQuery {
     /// The exact name of the template.
     name: Option<String>,
     /// Blocks of this identity.
-    identity_id: Option<String>,
+    #[param(value_type = Option<String>)]
+    identity_id: Option<IdentityId>,
     /// Blocks of an identity with one of these keys.
     #[param(required = false)]
     identifier_keys: Vec<String>,
@@ -59,18 +64,14 @@ impl BlockQuery {
         *self == Self::default()
     }
 
-    /// The filter, or `None` when nothing can match.
-    pub(crate) fn filter(self) -> Result<Option<BlockFilter>, ApiError> {
+    /// The conditions.
+    pub(crate) fn filter(self) -> Result<BlockFilter, ApiError> {
         check("label", self.label.as_deref(), 50, |c| c.is_ascii_alphanumeric() || "_/-".contains(c))?;
         check("label_search", self.label_search.as_deref(), 50, |c| c.is_ascii_alphanumeric() || "_/-".contains(c))?;
         check("name", self.name.as_deref(), 100, |c| c.is_ascii_alphanumeric() || " _-".contains(c))?;
         check("description_search", self.description_search.as_deref(), 200, |_| true)?;
         check("value_search", self.value_search.as_deref(), 200, |_| true)?;
-        if self.identity_id.is_some() || !self.identifier_keys.is_empty() {
-            // No block has an identity yet.
-            return Ok(None);
-        }
-        Ok(Some(BlockFilter {
+        Ok(BlockFilter {
             label: self.label,
             label_search: self.label_search,
             description_search: self.description_search,
@@ -83,8 +84,10 @@ impl BlockQuery {
             agents_more_than: self.connected_to_agents_count_gt,
             agents_fewer_than: self.connected_to_agents_count_lt,
             agents_exactly: self.connected_to_agents_count_eq,
+            identity_id: self.identity_id,
+            identifier_keys: self.identifier_keys,
             show_hidden: self.show_hidden_blocks,
-        }))
+        })
     }
 }
 
@@ -118,7 +121,7 @@ pub(crate) async fn list_blocks(
     paging: Paging<50, false>,
     Query(query): Query<BlockQuery>,
 ) -> Answer<Vec<BlockResponse>> {
-    let Some(filter) = query.filter()? else { return Ok(Json(Vec::new())) };
+    let filter = query.filter()?;
     let blocks = services.blocks().list(&actor, filter, paging.page).await?;
     Ok(Json(blocks.into_iter().map(Into::into).collect()))
 }

@@ -24,7 +24,7 @@ pub(crate) async fn list_internal_blocks(
     paging: Paging<50, false>,
     Query(query): Query<BlockQuery>,
 ) -> Answer<Vec<Block>> {
-    let Some(filter) = query.filter()? else { return Ok(Json(Vec::new())) };
+    let filter = query.filter()?;
     Ok(Json(services.blocks().list(&actor, filter, paging.page).await?))
 }
 
