@@ -137,6 +137,14 @@ pub fn count(conn: &mut Conn, organization: OrganizationId, agent: AgentId) -> R
     Ok(with_backend!(conn, c => query.get_result(c))?)
 }
 
+/// Deletes these messages. The contexts that they are in are left to the caller.
+pub fn delete(conn: &mut Conn, organization: OrganizationId, ids: &[MessageId]) -> Result<()> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq_any(&ids));
+    with_backend!(conn, c => diesel::delete(rows).execute(c))?;
+    Ok(())
+}
+
 /// Deletes the messages of a group, and gives them by agent.
 pub fn delete_of_group(
     conn: &mut Conn,

@@ -32,30 +32,47 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 
 /// Reads a query string into `T`.
 pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
-    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    let mut fields = Fields::default();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        fields.add("query", &key, value.into_owned())?;
+    }
+    fields.read("query")
+}
+
+/// Names with their texts, as they come in a query string or a form.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, Vec<String>)>);
+
+impl Fields {
+    /// Takes one more text. An empty one counts as absent.
+    pub(super) fn add(&mut self, place: &str, key: &str, value: String) -> Result<(), ApiError> {
         if value.is_empty() {
-            continue;
+            return Ok(());
         }
         if value.contains('\0') {
             let text = "The text contains a NUL character, which cannot be stored or searched for.";
-            return Err(Record::value(["query", &key], text).into());
+            return Err(Record::value([place, key], text).into());
         }
         // Some clients mark arrays with brackets: `tags[]=a&tags[]=b`.
-        let key = key.strip_suffix("[]").unwrap_or(&key);
-        match fields.iter_mut().find(|(known, _)| known == key) {
-            Some((_, values)) => values.push(value.into_owned()),
-            None => fields.push((key.to_owned(), vec![value.into_owned()])),
+        let key = key.strip_suffix("[]").unwrap_or(key);
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value),
+            None => self.0.push((key.to_owned(), vec![value])),
         }
+        Ok(())
     }
-    values::from_fields(&fields).map_err(|error| {
-        let mut record = Record::new(error.kind, ["query"]);
-        record.loc.extend(error.field.clone().map(Into::into));
-        let given = error.field.and_then(|field| fields.iter().find(|(key, _)| *key == field));
-        record.input = given.and_then(|(_, values)| values.last().cloned()).into();
-        record.msg = error.message;
-        Validation { errors: vec![record], examples: Vec::new() }.into()
-    })
+
+    /// Reads them into `T`.
+    pub(super) fn read<T: DeserializeOwned>(&self, place: &str) -> Result<T, ApiError> {
+        values::from_fields(&self.0).map_err(|error| {
+            let mut record = Record::new(error.kind, [place]);
+            record.loc.extend(error.field.clone().map(Into::into));
+            let given = error.field.and_then(|field| self.0.iter().find(|(key, _)| *key == field));
+            record.input = given.and_then(|(_, values)| values.last().cloned()).into();
+            record.msg = error.message;
+            Validation { errors: vec![record], examples: Vec::new() }.into()
+        })
+    }
 }
 
 /// A value of a string enum, and nothing else: what a request asks for must be known.

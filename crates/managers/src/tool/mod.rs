@@ -3,12 +3,18 @@
 mod arguments;
 pub mod base;
 mod conversation_search;
+mod define;
 mod execute;
+mod import;
 mod manager;
 pub mod memory;
 mod result;
+mod run;
+mod search;
 
 pub use arguments::check as check_arguments;
+pub use define::ToolOrigin;
 pub use execute::{ToolContext, ToolExecutor};
+pub(crate) use import::import;
 pub use manager::{ToolManager, ToolQuery};
 pub use result::ToolOutcome;
