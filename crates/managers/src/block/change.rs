@@ -73,7 +73,7 @@ pub(super) fn updated(stored: &Block, update: BlockUpdate) -> Block {
 }
 
 /// The text without NUL characters, which cannot be stored: what is compared and answered must be what is kept.
-pub(super) fn without_nul(mut text: String) -> String {
+pub(crate) fn without_nul(mut text: String) -> String {
     if text.contains('\0') {
         text.retain(|c| c != '\0');
     }

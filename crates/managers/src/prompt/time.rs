@@ -1,5 +1,6 @@
-//! Times as agents read them: the clock on the wall of the agent's timezone.
+//! Times as agents read and write them: the clock on the wall of the agent's timezone.
 
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 use crate::schema::Timestamp;
@@ -15,6 +16,30 @@ pub fn timezone(name: &str) -> Option<Tz> {
 #[must_use]
 pub fn is_timezone(name: &str) -> bool {
     timezone(name).is_some()
+}
+
+/// The instant that a date stands for, ISO 8601 with or without a time of day and an offset: as the start of a span,
+/// or as its end, which includes the day. Without an offset it is in `zone`.
+#[must_use]
+pub fn instant(text: &str, zone: Tz, end: bool) -> Option<Timestamp> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.to_utc().into());
+    }
+    let local = |time: NaiveDateTime| {
+        // In the hour that the clock skips there is no such time: the next that there is.
+        let found = zone.from_local_datetime(&time).earliest();
+        found.or_else(|| zone.from_local_datetime(&(time + TimeDelta::hours(1))).earliest()).map(|time| time.to_utc())
+    };
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    if let Some(time) = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()) {
+        return local(time).map(Into::into);
+    }
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    if !end {
+        return local(day.and_hms_opt(0, 0, 0)?).map(Into::into);
+    }
+    let next = local(day.checked_add_days(Days::new(1))?.and_hms_opt(0, 0, 0)?)?;
+    Some((next - TimeDelta::microseconds(1)).into())
 }
 
 /// The time in the named timezone, as `2025-03-01 04:05:06 PM EET+0200`.

@@ -1,13 +1,13 @@
 //! `conversation_search`: from the arguments to a query over stored messages, and from what is found to what
 //! the agent reads.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use crate::{
     orm::messages::{Found, SearchQuery},
-    prompt::time::timezone,
+    prompt::time::{instant, timezone},
     schema::{AgentId, ContentPart, MessageRole, StoredMessage, Timestamp},
 };
 
@@ -35,7 +35,7 @@ impl Search {
         let date = |key: &str, end: bool| {
             text(key)
                 .map(|date| {
-                    parse_date(date, zone, end).ok_or_else(|| {
+                    instant(date, zone, end).ok_or_else(|| {
                         format!("Invalid {key} format: {date}. Use ISO 8601 format (YYYY-MM-DD or YYYY-MM-DDTHH:MM)")
                     })
                 })
@@ -102,28 +102,6 @@ impl Search {
         }
         Value::Object(entry)
     }
-}
-
-/// The instant that a date stands for: as the start of a span, or as its end, which includes the day.
-fn parse_date(text: &str, zone: Tz, end: bool) -> Option<Timestamp> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc().into());
-    }
-    let local = |time: NaiveDateTime| {
-        // In the hour that the clock skips there is no such time: the next that there is.
-        let found = zone.from_local_datetime(&time).earliest();
-        found.or_else(|| zone.from_local_datetime(&(time + TimeDelta::hours(1))).earliest()).map(|time| time.to_utc())
-    };
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-    if let Some(time) = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()) {
-        return local(time).map(Into::into);
-    }
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    if !end {
-        return local(day.and_hms_opt(0, 0, 0)?).map(Into::into);
-    }
-    let next = local(day.checked_add_days(Days::new(1))?.and_hms_opt(0, 0, 0)?)?;
-    Some((next - TimeDelta::microseconds(1)).into())
 }
 
 fn time_ago(age: TimeDelta) -> String {

@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{ToolOutcome, arguments, base::base_tool, conversation_search::Search, memory};
 use crate::{
-    Actor, Services, block,
+    Actor, PassageManager, Services, block,
     error::Error,
     orm::{Db, messages},
-    schema::{AgentId, ConversationId, Timestamp, Tool, ToolType},
+    passage::{self, ArchivalQuery},
+    schema::{AgentId, ConversationId, CreateArchivalMemory, TagMatchMode, Timestamp, Tool, ToolType},
 };
 
 /// How often a memory edit is tried again when another writer was faster.
@@ -28,12 +29,13 @@ pub struct ToolContext<'a> {
 #[derive(Debug, Clone)]
 pub struct ToolExecutor {
     db: Db,
+    passages: PassageManager,
 }
 
 impl Services {
     /// What runs tool calls.
     pub fn tool_executor(&self) -> ToolExecutor {
-        ToolExecutor::new(self.db().clone())
+        ToolExecutor::new(self.db().clone(), self.passages())
     }
 }
 
@@ -65,10 +67,10 @@ impl From<Error> for Failure {
 }
 
 impl ToolExecutor {
-    /// An executor of tools that work on this database.
+    /// An executor of tools that work on this database and its archival memory.
     #[must_use]
-    pub const fn new(db: Db) -> Self {
-        Self { db }
+    pub const fn new(db: Db, passages: PassageManager) -> Self {
+        Self { db, passages }
     }
 
     /// Runs a call of `tool`. Whatever goes wrong is an outcome that says so: the agent is to read it.
@@ -100,6 +102,8 @@ impl ToolExecutor {
         match tool.name.as_str() {
             "send_message" if built_in => Ok("Sent message successfully.".into()),
             "conversation_search" if built_in => self.search(actor, context, &args).await,
+            "archival_memory_insert" if built_in => self.remember(actor, context, &args).await,
+            "archival_memory_search" if built_in => self.search_archive(actor, context, &args).await,
             name if built_in && memory::is_memory_tool(name) => self.edit_memory(actor, context, name, &args).await,
             name => Err(Failure {
                 kind: "NotImplementedError",
@@ -126,6 +130,51 @@ impl ToolExecutor {
         Ok(found.await?)
     }
 
+    /// Stores a passage, and gives the agent its id.
+    async fn remember(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        args: &Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        let request = CreateArchivalMemory {
+            text: text(args, "content").unwrap_or_default(),
+            tags: args.contains_key("tags").then(|| texts(args, "tags")),
+            created_at: None,
+        };
+        let mut tries = 0;
+        loop {
+            match self.passages.create_for_agent(actor, context.agent_id, request.clone()).await {
+                Err(Error::Unavailable(_)) if tries < RETRIES => tries += 1,
+                Err(error @ (Error::InvalidArgument(_) | Error::Unprocessable(_))) => {
+                    return Err(Failure::value(error.to_string()));
+                }
+                passage => return Ok(passage?.id.to_string().into()),
+            }
+        }
+    }
+
+    async fn search_archive(
+        &self,
+        actor: &Actor,
+        context: &ToolContext<'_>,
+        args: &Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        let mode = text(args, "tag_match_mode").and_then(|mode| mode.parse().ok());
+        let query = ArchivalQuery {
+            query: text(args, "query").unwrap_or_default(),
+            tags: texts(args, "tags"),
+            tag_match_mode: mode.unwrap_or(TagMatchMode::Any),
+            top_k: args.get("top_k").and_then(Value::as_i64),
+            start_datetime: text(args, "start_datetime"),
+            end_datetime: text(args, "end_datetime"),
+        };
+        let (organization, agent) = (actor.organization_id, context.agent_id);
+        let found = self.db.read(move |conn| passage::search_of_agent(conn, organization, agent, &query)).await?;
+        let found = found.map_err(|invalid| Failure::value(invalid.to_string()))?;
+        Ok(found.iter().map(passage::ArchivalFound::entry).collect())
+    }
+
     async fn edit_memory(
         &self,
         actor: &Actor,
@@ -149,6 +198,17 @@ impl ToolExecutor {
     }
 }
 
+/// The text of an argument, if it was given.
+fn text(args: &Map<String, Value>, name: &str) -> Option<String> {
+    args.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The texts of an argument that is a list.
+fn texts(args: &Map<String, Value>, name: &str) -> Vec<String> {
+    let list = args.get(name).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// The arguments as the tool takes them. What the model was told of a built-in tool is what counts, whatever an
 /// older version has stored.
 fn check(tool: &Tool, args: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
@@ -163,7 +223,6 @@ fn check(tool: &Tool, args: Map<String, Value>) -> Result<Map<String, Value>, Fa
 /// The kind of tool that this is, as a sentence names it.
 fn family(tool: &Tool) -> &'static str {
     match tool.tool_type {
-        ToolType::LettaCore if tool.name.starts_with("archival_memory") => "the tools for archival memory",
         ToolType::LettaMultiAgentCore => "the tools by which agents speak to each other",
         ToolType::LettaVoiceSleeptimeCore => "the memory tools of voice agents",
         ToolType::LettaBuiltin => "the tools for code and the web",

@@ -19,7 +19,7 @@ impl World {
         self.services.db().read(read).await.unwrap().remove(0)
     }
 
-    async fn call(&self, agent: AgentId, name: &'static str, args: Value) -> ToolOutcome {
+    pub(crate) async fn call(&self, agent: AgentId, name: &'static str, args: Value) -> ToolOutcome {
         let tool = self.tool(name).await;
         let context = ToolContext { agent_id: agent, conversation_id: None, timezone: "UTC" };
         let args = args.as_object().unwrap().clone();
