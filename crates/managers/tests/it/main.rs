@@ -5,6 +5,7 @@
 mod agents;
 mod archives;
 mod blocks;
+mod files;
 mod helpers;
 mod memory;
 mod support;
