@@ -130,7 +130,7 @@ enum Direction {
 
 /// A number of items: not negative, and capped.
 #[derive(Debug, Clone, Copy)]
-struct Limit(i64);
+pub(crate) struct Limit(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,0 +1,3 @@
+//! Passages of all archives.
+
+pub(crate) mod search;
