@@ -33,7 +33,8 @@ fn each_crate_uses_only_the_floor_below() {
         ("muisti-schema", &[][..]),
         ("muisti-llm", &["muisti-schema"][..]),
         ("muisti-orm", &["muisti-schema"][..]),
-        ("muisti-managers", &["muisti-llm", "muisti-orm"][..]),
+        ("muisti-sandbox", &["muisti-schema"][..]),
+        ("muisti-managers", &["muisti-llm", "muisti-orm", "muisti-sandbox"][..]),
         ("muisti-api", &["muisti-managers"][..]),
         // For tests only, so it stands beside the house.
         ("muisti-testkit", &[][..]),
@@ -49,9 +50,13 @@ fn each_crate_uses_only_the_floor_below() {
 
 #[test]
 fn frameworks_stay_where_they_belong() {
-    for (framework, home) in
-        [("diesel", "muisti-orm"), ("actix-web", "muisti-api"), ("reqwest", "muisti-llm"), ("clap", "muisti-api")]
-    {
+    for (framework, home) in [
+        ("diesel", "muisti-orm"),
+        ("actix-web", "muisti-api"),
+        ("reqwest", "muisti-llm"),
+        ("clap", "muisti-api"),
+        ("tree-sitter", "muisti-sandbox"),
+    ] {
         for (package, dependencies) in dependencies() {
             let uses = dependencies.iter().any(|name| name == framework || name.starts_with(&format!("{framework}-")));
             assert!(!uses || package == home, "{package} uses {framework}, which belongs to {home}");

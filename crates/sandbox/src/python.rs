@@ -136,7 +136,7 @@ impl<'s, 't> Definition<'s, 't> {
     fn find(source: &'s Source<'t>, name: Option<&str>) -> Result<Self, SchemaError> {
         let functions = statements(source).into_iter().filter(|node| node.kind() == "function_definition");
         let named = functions.filter_map(|node| Some(Self { source, node, name: field_text(source, node, "name")? }));
-        let found = named.filter(|definition| name.is_none_or(|name| name == definition.name)).last();
+        let found = named.rev().find(|definition| name.is_none_or(|name| name == definition.name));
         found.ok_or_else(|| match name {
             Some(name) => SchemaError::new(
                 format!("No function '{name}' found in source code"),

@@ -71,7 +71,8 @@ fn parts(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|part| !part.is_empty())
 }
 
-fn types(texts: &[String]) -> Result<Option<Vec<ToolType>>> {
+/// The types that these texts name; `None` when they name none.
+pub(super) fn types(texts: &[String]) -> Result<Option<Vec<ToolType>>> {
     let types = parts(texts).map(str::parse).collect::<Result<Vec<ToolType>, _>>();
     let types = types.map_err(|unknown| Error::BadRequest(unknown.to_string()))?;
     Ok((!types.is_empty()).then_some(types))
@@ -80,7 +81,7 @@ fn types(texts: &[String]) -> Result<Option<Vec<ToolType>>> {
 /// What is done with tools.
 #[derive(Debug, Clone)]
 pub struct ToolManager {
-    db: Db,
+    pub(super) db: Db,
 }
 
 impl Services {
@@ -97,7 +98,7 @@ impl ToolManager {
         Self { db }
     }
 
-    /// A page of the tools that match.
+    /// A page of the tools that match. A list of all of them brings back built-in tools that were deleted.
     ///
     /// # Errors
     ///
@@ -105,7 +106,20 @@ impl ToolManager {
     /// [`Error::NotFound`] for a cursor that names no tool.
     pub async fn list(&self, actor: &Actor, query: ToolQuery, page: Page) -> Result<Vec<Tool>> {
         let (organization, filter) = (actor.organization_id, query.filter()?);
+        let everything = filter == ToolFilter::default() && page.after.is_none() && page.before.is_none();
+        if everything && !self.has_base_tools(organization).await? {
+            self.add_base_tools(actor).await?;
+        }
         self.db.read(move |conn| Ok(tools::list(conn, organization, &filter, &page)?)).await
+    }
+
+    /// Whether the organization has all built-in tools: one can have been deleted, or the organization be new.
+    async fn has_base_tools(&self, organization: OrganizationId) -> Result<bool> {
+        let names: Vec<String> = base_tools().iter().map(|tool| tool.name.to_owned()).collect();
+        let all = i64::try_from(names.len()).unwrap_or(i64::MAX);
+        let filter = ToolFilter { names: Some(names), ..ToolFilter::default() };
+        let count = self.db.read(move |conn| Ok::<_, Error>(tools::count(conn, organization, &filter)?)).await?;
+        Ok(count >= all)
     }
 
     /// How many tools match.

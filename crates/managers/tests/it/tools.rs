@@ -1,12 +1,12 @@
 //! Tools: the built-in ones, lists, and what agents have.
 
 use muisti_managers::{
-    Error, Services,
-    orm::{Order, Page, tools},
-    schema::{AgentId, ToolId, ToolRule, ToolType},
-    tool::{ToolQuery, base},
+    Actor, Error, Services,
+    orm::{Order, Page, organizations, tools, users},
+    schema::{AgentId, OrganizationId, Tool, ToolCreate, ToolId, ToolRule, ToolType, ToolUpdate, UserId},
+    tool::{ToolOrigin, ToolQuery, base},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::helpers::on_both;
 
@@ -98,5 +98,103 @@ on_both! {
         assert!(matches!(manager.set_approval(&f.actor, agent, "x", true).await, Err(Error::NotFound(_))));
         let agent = f.agent(json!({})).await.id;
         assert!(matches!(manager.attach(&f.actor, agent, tool).await, Err(Error::NotFound(_))));
+    }
+}
+
+const SOURCE: &str =
+    "def add(a: int) -> int:\n    \"\"\"Add.\n\n    Args:\n        a: left\n    \"\"\"\n    return a\n";
+
+fn create(request: Value) -> ToolCreate {
+    serde_json::from_value(request).unwrap()
+}
+
+fn change(request: Value) -> ToolUpdate {
+    serde_json::from_value(request).unwrap()
+}
+
+on_both! {
+    async fn another_organization_has_tools_of_its_own(f) {
+        let manager = f.services.tools();
+        let stranger = Actor { organization_id: OrganizationId::random(), user_id: UserId::random() };
+        let Actor { organization_id, user_id } = stranger;
+        f.services.db().write::<_, muisti_managers::orm::Error, _>(move |conn| {
+            organizations::ensure(conn, organization_id, "other")?;
+            users::ensure(conn, user_id, organization_id, "other")
+        }).await.unwrap();
+        let origin = ToolOrigin::default;
+        let mine = manager.upsert(&f.actor, create(json!({"source_code": SOURCE})), origin()).await.unwrap();
+        assert!(matches!(manager.get(&stranger, mine.id).await, Err(Error::NotFound(_))));
+        assert!(matches!(manager.delete(&stranger, mine.id).await, Err(Error::NotFound(_))));
+        let patched = manager.update(&stranger, mine.id, change(json!({"tags": ["x"]})), false).await;
+        assert!(matches!(patched, Err(Error::NotFound(_))));
+        let search = serde_json::from_value(json!({"query": "add"})).unwrap();
+        assert!(manager.search(&stranger, search).await.unwrap().is_empty());
+        let theirs = manager.upsert(&stranger, create(json!({"source_code": SOURCE})), origin()).await.unwrap();
+        assert_ne!(theirs.id, mine.id);
+        assert_eq!(manager.get(&f.actor, mine.id).await.unwrap(), mine);
+        // A list of everything brings the built-in tools to an organization that has none.
+        let all = manager.list(&stranger, ToolQuery::default(), Page::first(100, Order::Asc)).await.unwrap();
+        assert_eq!(all.len(), 27);
+    }
+
+    async fn many_requests_for_one_name_make_one_tool(f) {
+        let manager = f.services.tools();
+        let requests = (0..8).map(|n| {
+            let (manager, actor) = (manager.clone(), f.actor);
+            let request = create(json!({"source_code": SOURCE, "description": n.to_string()}));
+            tokio::spawn(async move { manager.upsert(&actor, request, ToolOrigin::default()).await.unwrap().id })
+        });
+        let mut ids = Vec::new();
+        for request in requests.collect::<Vec<_>>() {
+            ids.push(request.await.unwrap());
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1);
+    }
+
+    async fn changes_made_at_once_are_all_kept(f) {
+        let manager = f.services.tools();
+        let tool = manager.upsert(&f.actor, create(json!({"source_code": SOURCE})), ToolOrigin::default()).await.unwrap();
+        let changes = [json!({"tags": ["a"]}), json!({"return_char_limit": 7}), json!({"default_requires_approval": true})];
+        let requests = changes.map(|body| {
+            let (manager, actor) = (manager.clone(), f.actor);
+            tokio::spawn(async move { manager.update(&actor, tool.id, change(body), false).await.unwrap() })
+        });
+        for request in requests {
+            request.await.unwrap();
+        }
+        let tool = manager.get(&f.actor, tool.id).await.unwrap();
+        assert_eq!((tool.tags, tool.return_char_limit), (vec!["a".to_owned()], 7));
+        assert_eq!(tool.default_requires_approval, Some(true));
+    }
+
+    async fn arguments_of_a_tool_can_be_described_anew(f) {
+        let manager = f.services.tools();
+        let tool = manager.upsert(&f.actor, create(json!({"source_code": SOURCE})), ToolOrigin::default()).await.unwrap();
+        let arguments = json!({"properties": {"a": {"type": "number"}}, "required": ["a"]});
+        let update = change(json!({"args_json_schema": arguments}));
+        let changed = manager.update(&f.actor, tool.id, update, false).await.unwrap();
+        let schema = Value::from(changed.json_schema.unwrap());
+        assert_eq!(schema["description"], "Add.\n\nArgs:\n    a: left");
+        assert_eq!(schema["parameters"]["properties"], json!({"a": {"type": "number", "description": ""}}));
+        // The schema was derived from the arguments, and is again.
+        let update = change(json!({"source_code": SOURCE.replace("left", "right")}));
+        let changed = manager.update(&f.actor, tool.id, update, false).await.unwrap();
+        let schema = Value::from(changed.json_schema.unwrap());
+        assert_eq!(schema["description"], "Add.\n\nArgs:\n    a: right");
+        assert_eq!(schema["parameters"]["properties"], json!({"a": {"type": "number", "description": ""}}));
+    }
+
+    async fn the_place_where_a_tool_runs_follows_the_request(f) {
+        let manager = f.services.tools();
+        let on_modal = ToolOrigin { on_modal: true, ..ToolOrigin::default() };
+        let tool = manager.upsert(&f.actor, create(json!({"source_code": SOURCE})), on_modal).await.unwrap();
+        let place = |tool: &Tool| tool.metadata_.as_ref().unwrap().get("sandbox").cloned();
+        assert_eq!(place(&tool), Some(json!("modal")));
+        let update = change(json!({"metadata_": {"mine": 1, "sandbox": "modal"}}));
+        let changed = manager.update(&f.actor, tool.id, update, false).await.unwrap();
+        assert_eq!(changed.metadata_.unwrap(), *json!({"mine": 1}).as_object().unwrap());
+        let update = change(json!({}));
+        assert_eq!(place(&manager.update(&f.actor, tool.id, update, true).await.unwrap()), Some(json!("modal")));
     }
 }

@@ -96,9 +96,9 @@ fn entries<'l>(body: &'l [&'l str]) -> Vec<(&'l str, &'l [&'l str])> {
     let Some(margin) = body.iter().find_map(|line| indent(line)) else { return Vec::new() };
     let begins = |line: &&str| indent(line).is_some_and(|indent| indent <= margin);
     let mut found = Vec::new();
-    let mut rest = body.iter().position(|line| begins(line)).and_then(|at| body.get(at..)).unwrap_or_default();
+    let mut rest = body.iter().position(&begins).and_then(|at| body.get(at..)).unwrap_or_default();
     while let Some((first, after)) = rest.split_first() {
-        let end = after.iter().position(|line| begins(line)).unwrap_or(after.len());
+        let end = after.iter().position(&begins).unwrap_or(after.len());
         let Some((more, next)) = after.split_at_checked(end) else { break };
         found.push((first.trim(), more));
         rest = next;
