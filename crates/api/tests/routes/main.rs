@@ -7,6 +7,7 @@
 mod harness;
 
 mod agents;
+mod archives;
 mod blocks;
 mod conventions;
 mod health;
