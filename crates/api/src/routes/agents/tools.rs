@@ -10,7 +10,7 @@ use crate::{
     managers::{
         Actor, Services,
         agent::Include,
-        schema::{AgentId, AgentState, Tool, ToolId},
+        schema::{AgentId, AgentState, Tool, ToolExecuteRequest, ToolExecutionResult, ToolId},
     },
 };
 
@@ -117,6 +117,30 @@ pub(crate) async fn modify_approval_for_tool(
     })?;
     services.tools().set_approval(&actor, agent, &tool, required).await?;
     changed(&services, &actor, agent, client).await
+}
+
+/// Run a tool of an agent.
+///
+/// What the tool does to the agent's memory stays. No message and no run is recorded, and the agent's rules are not
+/// asked. A tool that fails is answered with status 200 too: `status` is `error`, and `stderr` says why.
+#[utoipa::path(
+    post, path = "/v1/agents/{agent_id}/tools/{tool_name}/run", tag = "agents",
+    request_body = Option<ToolExecuteRequest>,
+    params(
+        ("agent_id" = AgentId, Path, description = "The agent."),
+        ("tool_name" = String, Path, description = "The name of the tool."),
+    ),
+    responses((status = 200, description = "What the tool returned.", body = ToolExecutionResult))
+)]
+pub(crate) async fn run_tool_for_agent(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    PathId(agent): PathId<AgentId>,
+    PathText(tool): PathText,
+    OptionalJsonBody(body): OptionalJsonBody<ToolExecuteRequest>,
+) -> Answer<ToolExecutionResult> {
+    let arguments = body.unwrap_or_default().args;
+    Ok(Json(services.run_tool(&actor, agent, &tool, arguments).await?))
 }
 
 /// What clients of this generation get for a change of an agent's tools.

@@ -45,7 +45,6 @@ pub(crate) struct ToolParameters {
 impl ToolParameters {
     /// The query of this request, whose header may name a project.
     pub(super) fn query(self, request: &HttpRequest) -> ToolQuery {
-        let project = request.headers().get("x-project-id").and_then(|value| value.to_str().ok());
         ToolQuery {
             name: self.name,
             names: self.names,
@@ -55,7 +54,7 @@ impl ToolParameters {
             exclude_types: self.exclude_tool_types,
             only_built_in: self.return_only_letta_tools,
             exclude_built_in: self.exclude_letta_tools,
-            project_id: project.filter(|project| !project.is_empty()).map(str::to_owned),
+            project_id: super::origin(request).project_id,
         }
     }
 }
