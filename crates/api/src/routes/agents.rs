@@ -21,12 +21,17 @@ pub(crate) mod sources;
 pub(crate) mod tools;
 pub(crate) mod update;
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, de};
 use utoipa::IntoParams;
 
 use crate::{
-    extract::{ClientGeneration, Known},
-    managers::{agent::Include, schema::AgentInclude},
+    extract::ClientGeneration,
+    managers::{
+        agent::Include,
+        schema::{AgentInclude, WireEnum},
+    },
 };
 
 /// Which relationships to load.
@@ -37,7 +42,7 @@ pub(crate) struct IncludeQuery {
     /// What to load with the agent. What is not loaded is empty or null. Clients other than the official SDKs of
     /// version 1 get everything when they name nothing.
     #[param(value_type = Vec<AgentInclude>, required = false)]
-    include: Vec<Known<AgentInclude>>,
+    include: Vec<Relationship>,
     /// The older form of `include`: `memory`, `tools`, `sources`, `tags`, `identity_ids`, `multi_agent_group`,
     /// `secrets`.
     #[param(value_type = Vec<String>, required = false)]
@@ -45,10 +50,26 @@ pub(crate) struct IncludeQuery {
     include_relationships: Option<Vec<String>>,
 }
 
+/// A relationship by its name, or by the older one without `agent.` before it.
+#[derive(Debug, Clone, Copy)]
+struct Relationship(AgentInclude);
+
+impl<'de> Deserialize<'de> for Relationship {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let known = match text.as_ref() {
+            "memory" => Ok(AgentInclude::Blocks),
+            name if name.starts_with("agent.") => name.parse(),
+            name => format!("agent.{name}").parse(),
+        };
+        known.map(Self).map_err(|_| de::Error::unknown_variant(&text, AgentInclude::TEXTS))
+    }
+}
+
 impl IncludeQuery {
     /// What to load for this client.
     pub(crate) fn of(&self, client: ClientGeneration) -> Include {
-        let include: Vec<AgentInclude> = self.include.iter().map(|known| known.0).collect();
+        let include: Vec<AgentInclude> = self.include.iter().map(|relationship| relationship.0).collect();
         Include::decide(&include, self.include_relationships.as_deref(), !client.is_legacy())
     }
 }

@@ -6,14 +6,20 @@
 
 mod harness;
 
+mod agent_files;
 mod agents;
 mod archives;
 mod blocks;
 mod conventions;
+mod folders;
+mod groups;
 mod health;
+mod identities;
 mod messages;
 mod models;
+mod overview;
 mod runs;
+mod sources;
 mod tags;
 mod tools;
 mod turns;

@@ -39,6 +39,7 @@ use sink::{Delivery, Sink};
 use turn::Turn;
 
 pub use node::Node;
+pub use turn::run_status;
 
 /// How long a request for a whole answer waits for other turns of the same history. The SDKs give up after a minute.
 const PATIENCE: Duration = Duration::from_secs(50);

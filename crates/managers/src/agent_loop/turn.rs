@@ -296,7 +296,7 @@ impl Turn {
 
     fn run_end(&self, stop_reason: StopReason) -> runs::RunEnd {
         runs::RunEnd {
-            status: status_of(stop_reason),
+            status: run_status(stop_reason),
             stop_reason,
             metadata: Map::new(),
             ttft_ns: self.sink.time_to_first().and_then(nanoseconds),
@@ -399,7 +399,8 @@ pub(super) fn close(
 }
 
 /// The state of a run that stopped for this reason.
-pub(super) const fn status_of(stop_reason: StopReason) -> RunStatus {
+#[must_use]
+pub const fn run_status(stop_reason: StopReason) -> RunStatus {
     match stop_reason {
         StopReason::EndTurn | StopReason::MaxSteps | StopReason::ToolRule | StopReason::RequiresApproval => {
             RunStatus::Completed

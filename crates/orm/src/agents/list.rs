@@ -35,8 +35,8 @@ pub struct AgentFilter {
     pub base_template_id: Option<String>,
     /// Who made the agent.
     pub created_by_id: Option<String>,
-    /// How its last run ended.
-    pub last_stop_reason: Option<StopReason>,
+    /// How its last run may have ended; in any way when empty.
+    pub last_stop_reasons: Vec<StopReason>,
     /// Those made at this time or later.
     pub start: Option<Timestamp>,
     /// Those made at this time or earlier.
@@ -99,8 +99,9 @@ macro_rules! matching {
         if let Some(user) = &filter.created_by_id {
             query = query.filter(agents::created_by_id.eq(user.clone()));
         }
-        if let Some(reason) = filter.last_stop_reason {
-            query = query.filter(agents::last_stop_reason.eq(reason.as_str()));
+        if !filter.last_stop_reasons.is_empty() {
+            let reasons: Vec<&str> = filter.last_stop_reasons.iter().map(|reason| reason.as_str()).collect();
+            query = query.filter(agents::last_stop_reason.eq_any(reasons));
         }
         if let Some(start) = filter.start {
             query = query.filter(agents::created_at.ge(start.naive()));

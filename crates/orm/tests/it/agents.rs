@@ -68,7 +68,7 @@ on_both! {
         assert_eq!(names(&f, both).await, ["100% Ada"]);
         let stopped = AgentFilter {
             project_id: Some("p".into()),
-            last_stop_reason: Some(StopReason::MaxSteps),
+            last_stop_reasons: vec![StopReason::MaxSteps],
             created_by_id: Some(f.actor.user_id.to_string()),
             tags: strings(&["y"]),
             ..all()

@@ -1,17 +1,20 @@
 //! `GET /v1/agents/`
 
+use std::borrow::Cow;
+
 use actix_web::web::{Data, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use utoipa::IntoParams;
 
 use super::IncludeQuery;
 use crate::{
     error::Answer,
-    extract::{ClientGeneration, DayEnd, Known, Paging, Query, RequestActor, Sort},
+    extract::{ClientGeneration, DayEnd, Paging, Query, RequestActor, Sort},
     managers::{
         Services,
+        agent_loop::run_status,
         orm::agents::{AgentFilter, AgentSort},
-        schema::{AgentState, StopReason, Timestamp},
+        schema::{AgentState, RunStatus, StopReason, Timestamp, WireEnum},
     },
 };
 
@@ -21,6 +24,22 @@ impl Sort for AgentSort {
         ("updated_at", Self::UpdatedAt),
         ("last_run_completion", Self::LastRunCompletion),
     ];
+}
+
+/// A reason to stop, or the state of a run that stands for several.
+#[derive(Debug)]
+struct LastStop(Vec<StopReason>);
+
+impl<'de> Deserialize<'de> for LastStop {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        if text == RunStatus::Completed.as_str() {
+            let good = |reason: &&StopReason| run_status(**reason) == RunStatus::Completed;
+            return Ok(Self(StopReason::ALL.iter().filter(good).copied().collect()));
+        }
+        let reason = text.parse().map_err(|_| de::Error::unknown_variant(&text, StopReason::TEXTS))?;
+        Ok(Self(vec![reason]))
+    }
 }
 
 /// Which agents to list or count.
@@ -49,9 +68,9 @@ pub(crate) struct AgentQuery {
     /// Agents of an identity with one of these keys.
     #[param(required = false)]
     identifier_keys: Vec<String>,
-    /// How the last run ended.
+    /// How the last run ended; `completed` for any good end.
     #[param(value_type = StopReason, required = false)]
-    last_stop_reason: Option<Known<StopReason>>,
+    last_stop_reason: Option<LastStop>,
     /// Agents made at this time or later.
     #[param(value_type = Option<String>, format = DateTime)]
     start_date: Option<Timestamp>,
@@ -77,7 +96,7 @@ impl AgentQuery {
             template_id: self.template_id,
             base_template_id: self.base_template_id,
             created_by_id: self.created_by_id,
-            last_stop_reason: self.last_stop_reason.map(|known| known.0),
+            last_stop_reasons: self.last_stop_reason.map_or_else(Vec::new, |last| last.0),
             start: self.start_date,
             end: self.end_date.map(|end| end.0),
             show_hidden: self.show_hidden_agents,
