@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use muisti_api::managers::orm::{self, Conn, DatabaseUrl, Db, DbConfig};
 use muisti_testkit::{Client, Response, ScriptedModel, Server, ServerBuilder, TestDatabase};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ pub(crate) struct App {
     pub(crate) client: Client,
     pub(crate) model: ScriptedModel,
     pub(crate) server: Server,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// The handle of the scripted model.
@@ -25,12 +26,24 @@ impl App {
             .env("MUISTI_DISCOVER_LOCAL", "false");
         let server = configure(builder).start();
         let client = Client::new(&server.url()).with_header("x-stainless-package-version", "1.12.1");
-        Self { client, model, server, _database: database }
+        Self { client, model, server, database }
     }
 
     /// The same server as another client sees it.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.server.url())
+    }
+
+    /// Writes to the server's database what no route makes.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, orm::Error> + Send + 'static,
+    ) -> T {
+        let url = match self.database.url() {
+            Some(url) => url.parse().unwrap(),
+            None => DatabaseUrl::Sqlite(self.database.sqlite_path()),
+        };
+        Db::open(&DbConfig::new(url)).await.unwrap().write(work).await.unwrap()
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Response {
