@@ -98,7 +98,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: ArchiveId) -> Resu
 /// The archive with this id, to be changed: nobody else changes or deletes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: ArchiveId) -> Result<Option<Archive>> {
     if let Backend::Postgres(c) = conn.backend() {
-        archives::table.find(id.to_string()).select(archives::id).for_update().first::<String>(c).optional()?;
+        archives::table.find(id.to_string()).select(archives::id).for_no_key_update().first::<String>(c).optional()?;
     }
     get(conn, organization, id)
 }

@@ -48,7 +48,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: BlockId) -> Result
 /// The block with this id, to be changed: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: BlockId) -> Result<Option<LockedBlock>> {
     if let Backend::Postgres(c) = conn.backend() {
-        blocks::table.find(id.to_string()).select(blocks::id).for_update().first::<String>(c).optional()?;
+        blocks::table.find(id.to_string()).select(blocks::id).for_no_key_update().first::<String>(c).optional()?;
     }
     load(conn, organization, id)
 }

@@ -65,7 +65,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: GroupId) -> Result
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: GroupId) -> Result<Option<Group>> {
     if let Backend::Postgres(c) = conn.backend() {
-        groups::table.find(id.to_string()).select(groups::id).for_update().first::<String>(c).optional()?;
+        groups::table.find(id.to_string()).select(groups::id).for_no_key_update().first::<String>(c).optional()?;
     }
     get(conn, organization, id)
 }

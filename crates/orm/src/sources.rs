@@ -46,7 +46,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: SourceId) -> Resul
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: SourceId) -> Result<Option<Source>> {
     if let Backend::Postgres(c) = conn.backend() {
-        sources::table.find(id.to_string()).select(sources::id).for_update().first::<String>(c).optional()?;
+        sources::table.find(id.to_string()).select(sources::id).for_no_key_update().first::<String>(c).optional()?;
     }
     get(conn, organization, id)
 }

@@ -62,7 +62,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: ToolId) -> Result<
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: ToolId) -> Result<Option<Tool>> {
     if let Backend::Postgres(c) = conn.backend() {
-        tools::table.find(id.to_string()).select(tools::id).for_update().first::<String>(c).optional()?;
+        tools::table.find(id.to_string()).select(tools::id).for_no_key_update().first::<String>(c).optional()?;
     }
     get(conn, organization, id)
 }
