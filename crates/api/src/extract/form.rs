@@ -57,11 +57,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for FileForm<T> {
     }
 }
 
-async fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: Bytes) -> Result<FileForm<T>, ApiError> {
-    let chunks = stream::unfold(bytes, async |mut bytes| {
+async fn parse<T: DeserializeOwned>(headers: &HeaderMap, mut bytes: Bytes) -> Result<FileForm<T>, ApiError> {
+    let chunks = std::iter::from_fn(move || {
         let chunk = bytes.split_to(bytes.len().min(CHUNK));
-        (!chunk.is_empty()).then_some((Ok::<_, PayloadError>(chunk), bytes))
+        (!chunk.is_empty()).then_some(Ok::<_, PayloadError>(chunk))
     });
+    let chunks = stream::iter(chunks);
     let mut form = Multipart::new(headers, chunks);
     let mut fields = query::Fields::default();
     let mut file = None;

@@ -1,11 +1,11 @@
 //! Tools out of agent files.
 
-use super::base::base_tool;
+use super::{base::base_tool, define::source};
 use crate::{
     Actor,
     error::{Error, FieldError, Result},
     orm::{Conn, tools},
-    schema::{ExportedTool, MAX_RETURN_CHAR_LIMIT, Tool, ToolId, ToolType},
+    schema::{ExportedTool, MAX_RETURN_CHAR_LIMIT, Tool, ToolCreate, ToolId, ToolType},
 };
 
 /// Makes a tool of a file one of the organization, and gives its id there.
@@ -14,7 +14,8 @@ use crate::{
 /// is a built-in tool in either case: what its calls do does not come from files.
 ///
 /// # Errors
-/// 422 for a tool without a name, or with a limit out of bounds.
+/// 400 for a tool that has no schema, nor a source to derive one from; 422 for one without a name, or with a limit out
+/// of bounds.
 pub(crate) fn import(conn: &mut Conn, actor: &Actor, exported: &ExportedTool, overwrite: bool) -> Result<ToolId> {
     let name = name(exported)?;
     if !(1..=MAX_RETURN_CHAR_LIMIT).contains(&exported.return_char_limit) {
@@ -29,7 +30,16 @@ pub(crate) fn import(conn: &mut Conn, actor: &Actor, exported: &ExportedTool, ov
     {
         return Ok(tool.id);
     }
-    let tool = tool(exported, name, existing.map_or_else(ToolId::random, |tool| tool.id));
+    let mut tool = tool(exported, name, existing.map_or_else(ToolId::random, |tool| tool.id));
+    if let (None, Some(code)) = (&tool.json_schema, &tool.source_code) {
+        let request = ToolCreate {
+            source_code: code.clone(),
+            source_type: tool.source_type.clone(),
+            args_json_schema: tool.args_json_schema.clone(),
+            ..ToolCreate::default()
+        };
+        tool.json_schema = Some(source::schema(&request)?);
+    }
     Ok(tools::upsert(conn, actor, &tool)?)
 }
 
