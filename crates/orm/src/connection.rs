@@ -1,13 +1,16 @@
 //! One connection to either database, and how a pool keeps it.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use diesel::{
     Connection, ConnectionResult, PgConnection, SqliteConnection,
-    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    connection::{AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager},
     r2d2::{ManageConnection, PooledConnection, R2D2Connection},
 };
 
@@ -96,18 +99,25 @@ type Setup<C> = Arc<dyn Fn(&mut C) -> diesel::QueryResult<()> + Send + Sync>;
 pub(crate) struct Manager<C> {
     url: String,
     setup: Setup<C>,
+    statements: Arc<AtomicU64>,
 }
 
 impl<C: R2D2Connection + Connection> Manager<C> {
     pub(crate) fn open(&self) -> ConnectionResult<C> {
         let mut connection = C::establish(&self.url)?;
         (self.setup)(&mut connection).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        let statements = Arc::clone(&self.statements);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.fetch_add(1, Ordering::Relaxed);
+            }
+        });
         Ok(connection)
     }
 }
 
 impl Manager<SqliteConnection> {
-    pub(crate) fn sqlite(path: &str, busy_timeout: Duration, read_only: bool) -> Self {
+    pub(crate) fn sqlite(path: &str, busy_timeout: Duration, read_only: bool, statements: &Arc<AtomicU64>) -> Self {
         let pragmas = format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; PRAGMA query_only = {};",
@@ -118,14 +128,15 @@ impl Manager<SqliteConnection> {
             connection.batch_execute(&pragmas)?;
             text::register(connection)
         };
-        Self { url: path.to_owned(), setup: Arc::new(setup) }
+        Self { url: path.to_owned(), setup: Arc::new(setup), statements: Arc::clone(statements) }
     }
 }
 
 impl Manager<PgConnection> {
-    pub(crate) fn postgres(url: &str, lock_timeout: Duration) -> Self {
+    pub(crate) fn postgres(url: &str, lock_timeout: Duration, statements: &Arc<AtomicU64>) -> Self {
         let settings = format!("SET lock_timeout = {}", lock_timeout.as_millis());
-        Self { url: url.to_owned(), setup: Arc::new(move |connection| connection.batch_execute(&settings)) }
+        let setup: Setup<PgConnection> = Arc::new(move |connection| connection.batch_execute(&settings));
+        Self { url: url.to_owned(), setup, statements: Arc::clone(statements) }
     }
 }
 

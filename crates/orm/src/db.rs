@@ -1,6 +1,15 @@
 //! The database: pools of connections, and the two ways to work on one.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::{
     PgConnection, SqliteConnection,
@@ -113,6 +122,7 @@ struct Inner {
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
     acquire_timeout: Duration,
+    statements: Arc<AtomicU64>,
 }
 
 enum Pools {
@@ -140,6 +150,7 @@ impl Db {
     fn open_blocking(config: DbConfig) -> Result<Self> {
         let size = config.pool_size.max(1);
         let permits = Arc::new(Semaphore::new(size as usize));
+        let statements = Arc::default();
         let (pools, writers) = match &config.url {
             DatabaseUrl::Sqlite(path) => {
                 if let Some(folder) = path.parent() {
@@ -149,24 +160,30 @@ impl Db {
                 let path = path.to_str().ok_or_else(|| {
                     Error::Url(format!("The path of the database, {}, is not valid UTF-8", path.display()))
                 })?;
-                let writer = pool(Manager::sqlite(path, config.lock_timeout, false), 1, &config)?;
-                let readers = pool(Manager::sqlite(path, config.lock_timeout, true), size, &config)?;
+                let writer = pool(Manager::sqlite(path, config.lock_timeout, false, &statements), 1, &config)?;
+                let readers = pool(Manager::sqlite(path, config.lock_timeout, true, &statements), size, &config)?;
                 (Pools::Sqlite { writer, readers }, Arc::new(Semaphore::new(1)))
             }
             DatabaseUrl::Postgres(url) => {
                 check_tls(url)?;
-                let pool = pool(Manager::postgres(url, config.lock_timeout), size, &config)?;
+                let pool = pool(Manager::postgres(url, config.lock_timeout, &statements), size, &config)?;
                 (Pools::Postgres(pool), Arc::clone(&permits))
             }
         };
         let acquire_timeout = config.acquire_timeout;
-        Ok(Self(Arc::new(Inner { url: config.url, pools, readers: permits, writers, acquire_timeout })))
+        Ok(Self(Arc::new(Inner { url: config.url, pools, readers: permits, writers, acquire_timeout, statements })))
     }
 
     /// Where the data is.
     #[must_use]
     pub fn url(&self) -> &DatabaseUrl {
         &self.0.url
+    }
+
+    /// How many statements were sent to the database since it was opened.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.0.statements.load(Ordering::Relaxed)
     }
 
     /// Runs `work`, which only reads, on a connection. There is no transaction around it: each statement sees what

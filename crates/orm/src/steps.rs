@@ -2,7 +2,11 @@
 
 mod row;
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -16,6 +20,7 @@ use crate::{
         Timestamp, UsageStatistics,
     },
     tables::steps as t,
+    text::pattern,
 };
 use row::{MetricsRow, StepRow};
 
@@ -95,6 +100,8 @@ pub struct StepFilter {
     pub feedback: Option<FeedbackType>,
     /// Those with or without feedback.
     pub has_feedback: Option<bool>,
+    /// Those with one of these tags; all when empty.
+    pub tags: Vec<String>,
     /// Those of this project.
     pub project_id: Option<String>,
     /// Those that began after this time.
@@ -255,6 +262,16 @@ pub fn list(conn: &mut Conn, organization: OrganizationId, filter: &StepFilter, 
             Some(true) => query = query.filter(t::feedback.is_not_null()),
             Some(false) => query = query.filter(t::feedback.is_null()),
             None => {}
+        }
+        if !filter.tags.is_empty() {
+            let mut tagged = t::table.select(t::id).into_boxed();
+            for tag in &filter.tags {
+                // The column is a list as JSON text.
+                let quoted = serde_json::Value::from(tag.as_str()).to_string();
+                let has = sql::<Bool>("CAST(tags AS TEXT) LIKE ").bind::<Text, _>(pattern(&quoted));
+                tagged = tagged.or_filter(has.sql(" ESCAPE '\\'"));
+            }
+            query = query.filter(t::id.eq_any(tagged));
         }
         if let Some(project) = &filter.project_id {
             query = query.filter(t::project_id.eq(project));

@@ -8,5 +8,6 @@ mod blocks;
 mod files;
 mod helpers;
 mod memory;
+mod statements;
 mod support;
 mod tools;
