@@ -40,7 +40,10 @@ pub fn document() -> Document {
     document.security = Some(vec![SecurityRequirement::new("bearerAuth", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        operations.into_iter().flatten().for_each(add_validation_error);
+        for operation in operations.into_iter().flatten() {
+            add_validation_error(operation);
+            answer_in_json(operation);
+        }
     }
     document
 }
@@ -60,6 +63,16 @@ fn add_validation_error(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("HTTPValidationError"))).build();
     let response = ResponseBuilder::new().description("Validation error").content("application/json", content).build();
     operation.responses.responses.entry("422".to_owned()).or_insert(RefOr::T(response));
+}
+
+/// A number or a text that is all of an answer is JSON too.
+fn answer_in_json(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        if let Some(content) = response.content.swap_remove("text/plain") {
+            response.content.insert("application/json".to_owned(), content);
+        }
+    }
 }
 
 /// A request that does not fit its schema.

@@ -139,7 +139,7 @@ pub struct CreateBlock {
     pub entity_id: Option<String>,
     /// Whether the value survives a new version of the template.
     #[serde(default, deserialize_with = "de::null_as_default")]
-    #[schema(default = false)]
+    #[schema(value_type = Option<bool>, default = false)]
     pub preserve_on_migration: bool,
     /// The name under which agents see the block.
     pub label: String,
@@ -151,6 +151,7 @@ pub struct CreateBlock {
     pub description: Option<String>,
     /// Data of the client's own.
     #[serde(default, deserialize_with = "de::null_as_default")]
+    #[schema(value_type = Option<Object>)]
     pub metadata: Map<String, Value>,
     /// Whether lists leave the block out.
     pub hidden: Option<bool>,

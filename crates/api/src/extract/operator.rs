@@ -22,7 +22,7 @@ impl FromRequest for Operator {
             Ok(Self)
         } else {
             let text = "Organizations and users can be managed from another machine only when the server has a \
-                        password. Set one with MUISTI_SERVER_PASSWORD, or send the request from the server's machine.";
+                        password. Set one with MUISTI_PASSWORD, or send the request from the server's machine.";
             Err(ApiError::Detail(StatusCode::FORBIDDEN, text.to_owned()))
         })
     }

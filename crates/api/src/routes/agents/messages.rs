@@ -16,7 +16,10 @@ use crate::{
     managers::{
         Actor, Error, MessageQuery, Services,
         orm::{Page, messages::History},
-        schema::{AgentId, MessageId, MessageType, RunRequestConfig, SendResponse, StreamingSendRequest, WireMessage},
+        schema::{
+            AgentId, MessageId, MessageType, RunRequestConfig, SendResponse, StreamEvent, StreamingSendRequest,
+            WireMessage,
+        },
     },
     sse,
 };
@@ -44,11 +47,11 @@ pub(crate) struct MessageForm {
     #[deprecated]
     use_assistant_message: Option<bool>,
     /// Older agent types only: the name of the message tool.
-    #[param(required = false)]
+    #[param(required = false, default = "send_message")]
     #[deprecated]
     assistant_message_tool_name: Option<String>,
     /// Older agent types only: the argument of the message tool that holds the message.
-    #[param(required = false)]
+    #[param(required = false, default = "message")]
     #[deprecated]
     assistant_message_tool_kwarg: Option<String>,
     /// The kinds of messages to return; none: all.
@@ -149,7 +152,10 @@ fn is_repeat(request: &HttpRequest) -> bool {
 #[utoipa::path(
     post, path = "/v1/agents/{agent_id}/messages/stream", tag = "agents", request_body = StreamingSendRequest,
     params(("agent_id" = AgentId, Path, description = "The agent.")),
-    responses((status = 200, description = "What the agent does, as it does it.", content_type = "text/event-stream", body = String))
+    responses((status = 200, description = "What the agent does, as it does it: a stream of events.", content(
+        (StreamEvent = "application/json"),
+        (String = "text/event-stream"),
+    )))
 )]
 #[deprecated]
 pub(crate) async fn create_agent_message_stream(

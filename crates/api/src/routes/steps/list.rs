@@ -37,6 +37,9 @@ pub(crate) struct StepQuery {
     feedback: Option<Known<FeedbackType>>,
     /// Steps with feedback, or steps without.
     has_feedback: Option<bool>,
+    /// Steps with one of these tags.
+    #[param(required = false)]
+    tags: Vec<String>,
     /// The exact project.
     project_id: Option<String>,
 }
@@ -60,6 +63,7 @@ pub(crate) async fn list_steps(
         trace_ids: query.trace_ids,
         feedback: query.feedback.map(|known| known.0),
         has_feedback: query.has_feedback,
+        tags: query.tags,
         project_id: query.project_id,
         start: query.start_date,
         end: query.end_date,
