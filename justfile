@@ -22,6 +22,10 @@ openapi:
     target/debug/muisti openapi > target/openapi.json
     mv target/openapi.json openapi.json
 
+# Write docs/PARITY.md anew: what the contract has and the document does not.
+parity:
+    MUISTI_WRITE_PARITY=1 cargo test -p muisti-api --test parity
+
 # Measure the release build on each database; arguments go to the benchmark.
 bench *arguments:
     cargo build --release -p muisti-api --bin muisti

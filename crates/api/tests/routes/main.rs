@@ -6,11 +6,14 @@
 
 mod harness;
 
+mod admin;
 mod agent_files;
 mod agents;
 mod archives;
 mod blocks;
+mod context;
 mod conventions;
+mod everything;
 mod folders;
 mod groups;
 mod health;
