@@ -227,6 +227,7 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
     info(title = "Muisti", description = "Stateful agents: memory, tools and conversations behind one API."),
     // Named by parameters only, which does not make them components.
     components(schemas(
+        internal::runs::ComparisonOperator,
         schema::AgentInclude,
         schema::FeedbackType,
         schema::MessageType,
@@ -234,6 +235,7 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         schema::ProviderType,
         schema::RunStatus,
         schema::StopReason,
+        schema::TagMatchMode,
     )),
     paths(
         health::check_health,

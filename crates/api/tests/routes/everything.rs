@@ -202,6 +202,7 @@ async fn no_request_is_answered_with_a_500() {
     on_each_database(async |app| {
         let things = belongings(app).await;
         let mut faults = Vec::new();
+        let mut asked = 0;
         for operation in Operation::all() {
             // What an operation makes of its agent is not to be in the way of the others.
             let agent = app.agent(json!({ "memory_blocks": [{ "label": "human", "value": "x" }] })).await;
@@ -235,6 +236,7 @@ async fn no_request_is_answered_with_a_500() {
             } else {
                 requests.push((path.clone(), None));
             }
+            asked += requests.len();
             for (path, body) in requests {
                 let sent = app.client.send_bytes(operation.method, &path, "application/json", body.as_deref()).await;
                 let shown =
@@ -248,6 +250,7 @@ async fn no_request_is_answered_with_a_500() {
                 }
             }
         }
+        assert!(asked > 3_000, "only {asked} requests");
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults[..faults.len().min(40)].join("\n"));
         // Nothing of it is stored in a form that cannot be read.
         app.list("/v1/agents/?limit=1000").await;

@@ -88,7 +88,7 @@ pub(crate) struct PassageSearchQuery {
     #[param(value_type = Option<Vec<String>>)]
     tags: Vec<String>,
     /// Whether a passage must have any of the tags or all of them.
-    #[param(value_type = TagMatchMode, required = false, inline, default = "any")]
+    #[param(value_type = TagMatchMode, required = false, default = "any")]
     tag_match_mode: Option<Known<TagMatchMode>>,
     /// How many passages to return at most: 5 if nothing is said, all for 0.
     top_k: Option<i64>,

@@ -5,6 +5,9 @@ use actix_web::{
     web::{Data, Json},
 };
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 use crate::{
     error::{Answer, ApiError},
     extract::{Paging, PathId, Query, RequestActor},
@@ -15,12 +18,22 @@ use crate::{
     routes::folders::files::ContentQuery,
 };
 
+/// What has no effect; kept for clients that send it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+pub(crate) struct StatusQuery {
+    /// Without effect: the states of files are always up to date.
+    #[param(default = true)]
+    check_status_updates: Option<bool>,
+}
+
 /// List the files of a folder.
 ///
 /// A folder that does not exist has none.
 #[utoipa::path(
     get, path = "/v1/sources/{source_id}/files", tag = "sources",
-    params(("source_id" = SourceId, Path, description = "The folder."), Paging::<1000, false>, ContentQuery),
+    params(("source_id" = SourceId, Path, description = "The folder."), Paging::<1000, false>, ContentQuery, StatusQuery),
     responses((status = 200, description = "A page of files.", body = Vec<FileMetadata>))
 )]
 #[deprecated]
