@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives the built server with the official SDKs, on SQLite and on PostgreSQL.
-# MUISTI_BIN names another build of the server; arguments go to pytest.
+# MUISTI_BIN names another build of the server; arguments go to pytest. Both SDKs are driven even when one fails.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -18,10 +18,12 @@ if [[ ! -x .venv/bin/pytest ]] || ! cmp -s requirements.txt .venv/installed; the
     .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
     cp requirements.txt .venv/installed
 fi
-.venv/bin/pytest python -q -p no:cacheprovider "$@"
+failed=0
+.venv/bin/pytest python -q -p no:cacheprovider "$@" || failed=$?
 
 cd ts
 if [[ ! -d node_modules ]] || [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
     npm ci --no-audit --no-fund --loglevel=error
 fi
-node --test
+node --test ./*.test.mjs || failed=$?
+exit $failed
