@@ -256,3 +256,56 @@ async fn a_block_has_its_identities_and_is_found_by_them() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn another_organization_sees_nothing_of_identities_and_groups() {
+    on_each_database(async |app| {
+        let ada = identity(app, "ada", json!({})).await;
+        let agent = app.agent(json!({})).await;
+        let block = app.block("human", "x").await;
+        let body = json!({ "agent_ids": [id(&agent)], "description": "" });
+        let group = app.post("/v1/groups/", body).await.expect_json();
+        let organization = app.post("/v1/admin/orgs/", json!({ "name": "theirs" })).await.expect_json();
+        let user = json!({ "name": "eve", "organization_id": id(&organization) });
+        let user = app.post("/v1/admin/users/", user).await.expect_json();
+        let mut eve = app.client().with_header("user_id", id(&user));
+        for list in ["identities", "groups"] {
+            assert_eq!(eve.get(&format!("/v1/{list}/")).await.unwrap().expect_json(), json!([]));
+            assert_eq!(eve.get(&format!("/v1/{list}/count")).await.unwrap().expect_json(), json!(0));
+        }
+        let (identity, group, agent, block) = (id(&ada), id(&group), id(&agent), id(&block));
+        for (method, path) in [
+            ("GET", format!("/v1/identities/{identity}")),
+            ("PATCH", format!("/v1/identities/{identity}")),
+            ("DELETE", format!("/v1/identities/{identity}")),
+            ("GET", format!("/v1/identities/{identity}/agents")),
+            ("GET", format!("/v1/identities/{identity}/blocks")),
+            ("GET", format!("/v1/identities/?after={identity}")),
+            ("PATCH", format!("/v1/agents/{agent}/identities/attach/{identity}")),
+            ("PATCH", format!("/v1/blocks/{block}/identities/detach/{identity}")),
+            ("GET", format!("/v1/groups/{group}")),
+            ("PATCH", format!("/v1/groups/{group}")),
+            ("DELETE", format!("/v1/groups/{group}")),
+            ("GET", format!("/v1/groups/?after={group}")),
+            ("GET", format!("/v1/groups/{group}/messages")),
+            ("PATCH", format!("/v1/groups/{group}/reset-messages")),
+            ("PATCH", format!("/v1/groups/{group}/blocks/attach/{block}")),
+            ("GET", format!("/v1/agents/{agent}/groups")),
+        ] {
+            let body = json!({});
+            let response = eve.send(method, &path, (method == "PATCH").then_some(&body)).await.unwrap();
+            assert_eq!(response.status, 404, "{method} {path}: {}", response.text());
+        }
+        let properties = format!("/v1/identities/{identity}/properties");
+        assert_eq!(eve.send("PUT", &properties, Some(&json!([]))).await.unwrap().status, 404);
+        let twin = json!({ "identifier_key": "ada", "name": "Ada", "identity_type": "user", "agent_ids": [agent] });
+        assert_error(&eve.post("/v1/identities/", &twin).await.unwrap(), 404, agent);
+        let mut twin = twin;
+        twin["agent_ids"] = json!([]);
+        let twin = eve.send("PUT", "/v1/identities/", Some(&twin)).await.unwrap().expect_json();
+        assert_ne!(twin["id"], ada["id"], "keys are unique within an organization");
+        let body = json!({ "agent_ids": [agent], "description": "" });
+        assert_error(&eve.post("/v1/groups/", &body).await.unwrap(), 404, agent);
+    })
+    .await;
+}
