@@ -11,7 +11,8 @@ use crate::{
 
 /// Delete an agent.
 ///
-/// Its messages, runs, conversations and secrets go with it. Blocks, tools, archives and folders stay.
+/// Its messages, runs, conversations and secrets go with it, and so does the companion that tends its memory. Blocks,
+/// tools, archives and folders stay. An agent that manages a group of others cannot be deleted before the group.
 #[utoipa::path(
     delete, path = "/v1/agents/{agent_id}", tag = "agents",
     params(("agent_id" = AgentId, Path, description = "The agent.")),
