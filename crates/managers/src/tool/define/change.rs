@@ -4,7 +4,10 @@ use muisti_sandbox::{FunctionSchema, Language, defines, json_schema, json_schema
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{ToolOrigin, source};
+use super::{
+    ToolOrigin,
+    source::{self, no_schema},
+};
 use crate::{
     error::{Error, Result},
     schema::{Patch, Tool, ToolCreate, ToolType, ToolUpdate},
@@ -93,11 +96,11 @@ fn redefine(
         (Some(schema), _) => Some(schema),
         (None, Some(arguments)) => {
             let text = new_code.or(tool.source_code.as_deref()).unwrap_or_default();
-            Some(json_schema_with_arguments(text, Some(&tool.name), arguments).map_err(|error| no_schema(&error))?)
+            Some(json_schema_with_arguments(text, Some(&tool.name), arguments).map_err(no_schema)?)
         }
         (None, None) => match (new_code, origin(tool)) {
             (Some(text), Some(origin)) if defines_name(language, text, &tool.name)? => {
-                Some(origin.derive(text, &tool.name).map_err(|error| no_schema(&error))?)
+                Some(origin.derive(text, &tool.name).map_err(no_schema)?)
             }
             _ => None,
         },
@@ -120,13 +123,9 @@ fn redefine(
     Ok(())
 }
 
-fn no_schema(error: &muisti_sandbox::SchemaError) -> Error {
-    Error::BadRequest(format!("Failed to derive json schema: Schema generation failed: {error}"))
-}
-
 fn defines_name(language: Option<Language>, code: &str, name: &str) -> Result<bool> {
     // What a language does that is not known here cannot be checked.
-    language.map_or(Ok(true), |language| defines(language, code, name).map_err(|error| no_schema(&error)))
+    language.map_or(Ok(true), |language| defines(language, code, name).map_err(no_schema))
 }
 
 /// Where a schema came from that was derived.

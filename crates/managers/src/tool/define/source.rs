@@ -29,7 +29,8 @@ fn known_language(source_type: Option<&str>) -> Result<Language> {
     })
 }
 
-fn no_schema(error: &SchemaError) -> Error {
+/// The answer to source of which no tool can be made.
+pub(super) fn no_schema(error: SchemaError) -> Error {
     Error::BadRequest(format!("Failed to derive json schema: Schema generation failed: {error}"))
 }
 
@@ -39,7 +40,7 @@ pub(in crate::tool) fn schema(request: &ToolCreate) -> Result<FunctionSchema> {
     if let Some(schema) = &request.json_schema {
         let name = name(schema)?;
         if let Some(language) = language(source_type)
-            && !defines(language, code, &name).map_err(|error| no_schema(&error))?
+            && !defines(language, code, &name).map_err(no_schema)?
         {
             return Err(Error::BadRequest(format!(
                 "The source_code defines no function '{name}', which is the name in the json_schema. Use the same name \
@@ -54,8 +55,8 @@ pub(in crate::tool) fn schema(request: &ToolCreate) -> Result<FunctionSchema> {
             "TypeScript tools require an explicit json_schema. POST /v1/tools/generate-schema makes one of the source.",
         )])),
         Language::Python => match &request.args_json_schema {
-            Some(arguments) => json_schema_with_arguments(code, None, arguments).map_err(|error| no_schema(&error)),
-            None => json_schema(Language::Python, code, None).map_err(|error| no_schema(&error)),
+            Some(arguments) => json_schema_with_arguments(code, None, arguments).map_err(no_schema),
+            None => json_schema(Language::Python, code, None).map_err(no_schema),
         },
     }
 }
