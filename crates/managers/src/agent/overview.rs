@@ -39,7 +39,9 @@ impl AgentManager<'_> {
             }
             let tools = orm::tools::attached_to(conn, id)?;
             let stored = orm::messages::count(conn, organization, id)?;
-            Ok::<_, Error>(overview(&agent, &system, messages, &tools, stored))
+            let num_archival_memory = orm::passages::count_of_agent(conn, id)?;
+            let overview = overview(&agent, &system, messages, &tools, stored);
+            Ok::<_, Error>(ContextWindowOverview { num_archival_memory, ..overview })
         };
         self.0.db().read(read).await
     }

@@ -70,6 +70,8 @@ on_both! {
         assert!(f.prompt(agent.id).await.contains("- 1 memory is stored in archival memory"));
         f.services.passages().create_for_agent(&f.actor, agent.id, memory("two")).await.unwrap();
         assert!(f.prompt(agent.id).await.contains("- 2 memories are stored in archival memory"));
+        let overview = f.services.agents().context_window(&f.actor, agent.id, None).await.unwrap();
+        assert_eq!(overview.num_archival_memory, 2);
         let archives = f.archives_of(agent.id).await;
         assert_eq!(archives.len(), 1);
         assert_eq!(archives[0].name, "Ada's Archive");
