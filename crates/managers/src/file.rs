@@ -145,7 +145,7 @@ impl FileManager {
             let stored = stored.ok_or_else(|| missing(file))?;
             let text = files::contents(conn, &[file])?.remove(&file).unwrap_or_default();
             let text = view::whole(&text, stored.file_type.as_deref());
-            let closed = open.open(file, text, None);
+            let closed = open.open(file, text);
             open.store(conn)?;
             prompt::rebuild(conn, organization, &[agent.id])?;
             Ok(closed)

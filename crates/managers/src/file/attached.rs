@@ -83,15 +83,13 @@ impl OpenFiles {
         }
     }
 
-    /// Opens a file that the agent has at these lines, or as a whole. The names of those that are closed to make
-    /// room are returned.
-    pub(crate) fn open(&mut self, file: FileId, text: String, lines: Option<(i64, Option<i64>)>) -> Vec<String> {
+    /// Opens a file that the agent has, as a whole. The names of those that are closed to make room are returned.
+    pub(crate) fn open(&mut self, file: FileId, text: String) -> Vec<String> {
         let room = self.max_open.saturating_sub(1);
         let closed = self.close_oldest(|row| row.file_id != file, room);
         if let Some(row) = self.rows.iter_mut().find(|row| row.file_id == file) {
             (row.is_open, row.visible_content, row.last_accessed_at) = (true, Some(text), Timestamp::now());
-            row.start_line = lines.map(|(first, _)| first);
-            row.end_line = lines.and_then(|(_, last)| last);
+            (row.start_line, row.end_line) = (None, None);
             self.changed.insert(row.id);
         }
         closed
@@ -200,7 +198,7 @@ mod tests {
             let id = self.id(name);
             // Accesses must not share a microsecond.
             std::thread::sleep(std::time::Duration::from_millis(1));
-            self.open(id, String::new(), None)
+            self.open(id, String::new())
         }
     }
 

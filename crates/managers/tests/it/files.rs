@@ -93,13 +93,13 @@ on_both! {
         f.file(&docs, "a.txt", "one").await;
         f.file(&more, "b.txt", "two").await;
         let agent = f.agent(json!({"folder_ids": [docs.id], "source_ids": [more.id]})).await;
-        assert_eq!(agent.sources, [docs.clone()]);
+        assert_eq!(agent.sources, std::slice::from_ref(&docs));
         assert_eq!(tool_names(&agent), FILE_TOOLS);
         assert_eq!(agent.memory.file_blocks.len(), 1);
         assert!(f.prompt(agent.id).await.contains("1: one\n</value>\n</file>\n</directory>\n</directories>"));
 
         let agent = f.update(&agent, json!({"folder_ids": [more.id, more.id]})).await;
-        assert_eq!(agent.sources, [more.clone()]);
+        assert_eq!(agent.sources, std::slice::from_ref(&more));
         assert_eq!(agent.memory.file_blocks[0].block.label, "more/b.txt");
         assert!(f.prompt(agent.id).await.contains("<directory name=\"more\">"));
         let agent = f.update(&agent, json!({"source_ids": []})).await;
