@@ -139,7 +139,7 @@ fn may_call(rules: &[ToolRule], called: &[(String, String)], tool: &str) -> bool
     true
 }
 
-fn tool() -> impl Strategy<Value = &'static str> {
+fn tool() -> impl Strategy<Value = &'static str> + Clone {
     prop::sample::select(vec!["a", "b", "c", "d", "z"])
 }
 
