@@ -512,11 +512,13 @@ pub struct ConversationCompactionRequest {
     pub compaction_settings: Option<CompactionSettingsInput>,
 }
 
-/// Whether a tool needs approval.
+/// Whether calls of a tool need an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModifyApprovalRequest {
-    /// Whether it does.
+    /// Whether calls of the tool wait for an approval.
+    // The TypeScript SDK sends the name that its own argument has.
+    #[serde(alias = "body_requires_approval")]
     pub requires_approval: bool,
 }
 
@@ -543,6 +545,8 @@ mod tests {
         let request: SendRequest = serde_json::from_value(json).unwrap();
         assert_eq!(request.override_system.as_deref(), Some("Be brief."));
         assert_eq!(request.enable_thinking, EnableThinking::Text("high".to_owned()));
+        let request: ModifyApprovalRequest = serde_json::from_value(json!({"body_requires_approval": true})).unwrap();
+        assert!(request.requires_approval);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Json};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::{
     error::{Answer, ApiError},
@@ -10,7 +10,7 @@ use crate::{
     managers::{
         Actor, Services,
         agent::Include,
-        schema::{AgentId, AgentState, Tool, ToolExecuteRequest, ToolExecutionResult, ToolId},
+        schema::{AgentId, AgentState, ModifyApprovalRequest, Tool, ToolExecuteRequest, ToolExecutionResult, ToolId},
     },
 };
 
@@ -73,15 +73,7 @@ pub(crate) async fn detach_tool_from_agent(
     changed(&services, &actor, agent, client).await
 }
 
-/// Whether calls of a tool need an approval.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModifyApprovalRequest {
-    /// Whether calls of the tool wait for an approval.
-    requires_approval: bool,
-}
-
-/// The older place of the same.
+/// The older place of what the body says.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ApprovalQuery {
