@@ -10,7 +10,10 @@ use std::{
 
 use diesel::{
     Connection, ConnectionResult, PgConnection, SqliteConnection,
-    connection::{AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager},
+    connection::{
+        AnsiTransactionManager, Instrumentation, InstrumentationEvent, SimpleConnection, TransactionManager,
+        get_default_instrumentation,
+    },
     r2d2::{ManageConnection, PooledConnection, R2D2Connection},
 };
 
@@ -107,10 +110,13 @@ impl<C: R2D2Connection + Connection> Manager<C> {
         let mut connection = C::establish(&self.url)?;
         (self.setup)(&mut connection).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         let statements = Arc::clone(&self.statements);
+        // Whoever listens to all connections of the program still hears of this one.
+        let mut listener = get_default_instrumentation();
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
             if matches!(event, InstrumentationEvent::StartQuery { .. }) {
                 statements.fetch_add(1, Ordering::Relaxed);
             }
+            listener.on_connection_event(event);
         });
         Ok(connection)
     }

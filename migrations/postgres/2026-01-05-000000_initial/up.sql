@@ -17,7 +17,8 @@ CREATE TABLE users (
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
-CREATE INDEX users_by_age ON users (organization_id, created_at, id);
+CREATE INDEX users_by_age ON users (created_at, id);
+CREATE INDEX users_by_organization ON users (organization_id);
 
 CREATE TABLE agents (
     id TEXT COLLATE "C" PRIMARY KEY,
@@ -56,6 +57,8 @@ CREATE TABLE agents (
 CREATE INDEX agents_by_age ON agents (organization_id, created_at, id);
 CREATE INDEX agents_by_update ON agents (organization_id, updated_at, id);
 CREATE INDEX agents_by_last_run ON agents (organization_id, last_run_completion, id);
+-- Those that never ran come last in either direction, and an index has them at the end it was made with.
+CREATE INDEX agents_by_last_run_desc ON agents (organization_id, last_run_completion DESC NULLS LAST, id DESC);
 CREATE INDEX agents_by_name ON agents (organization_id, name);
 CREATE INDEX agents_by_creator ON agents (organization_id, created_by_id);
 CREATE INDEX agents_by_deployment ON agents (organization_id, deployment_id);

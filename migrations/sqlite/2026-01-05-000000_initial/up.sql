@@ -17,7 +17,8 @@ CREATE TABLE users (
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
-CREATE INDEX users_by_age ON users (organization_id, created_at, id);
+CREATE INDEX users_by_age ON users (created_at, id);
+CREATE INDEX users_by_organization ON users (organization_id);
 
 CREATE TABLE agents (
     id TEXT NOT NULL PRIMARY KEY,

@@ -101,10 +101,12 @@ macro_rules! matching {
         if let Some(id) = &filter.id {
             query = query.filter(t::id.eq(id.clone()));
         }
-        if !filter.agent_ids.is_empty() {
-            let agents: Vec<String> = filter.agent_ids.iter().map(ToString::to_string).collect();
-            query = query.filter(t::agent_id.eq_any(agents));
-        }
+        query = match filter.agent_ids.as_slice() {
+            [] => query,
+            // With `= ANY` PostgreSQL would not see that the index has the runs of the one in order.
+            [agent] => query.filter(t::agent_id.eq(agent.to_string())),
+            agents => query.filter(t::agent_id.eq_any(agents.iter().map(ToString::to_string).collect::<Vec<_>>())),
+        };
         if let Some(conversation) = filter.conversation_id {
             query = query.filter(t::conversation_id.eq(conversation.to_string()));
         }

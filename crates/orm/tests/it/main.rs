@@ -7,6 +7,8 @@ mod archives;
 mod blocks;
 mod db;
 mod files;
+mod pager;
+mod plans;
 mod support;
 mod tags;
 mod tools;
