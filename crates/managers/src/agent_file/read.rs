@@ -40,7 +40,11 @@ fn corrupted(error: &serde_json::Error) -> Error {
 }
 
 fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let place = error.path().iter().map(ToString::to_string).filter(|segment| segment != "?");
+    let place = error
+        .path()
+        .iter()
+        .map(|segment| segment.to_string().trim_matches(['[', ']']).to_owned())
+        .filter(|segment| segment != "?");
     let location = ["body".to_owned(), "file".to_owned()].into_iter().chain(place).collect();
     let message = error.into_inner().to_string();
     let kind = if message.starts_with("missing field") { "missing" } else { "value_error" };
