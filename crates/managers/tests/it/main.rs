@@ -10,4 +10,5 @@ mod helpers;
 mod memory;
 mod statements;
 mod support;
+mod three_states;
 mod tools;
