@@ -1,6 +1,6 @@
 //! Measures the built server on each database and prints a table. `docs/BENCHMARKS.md` says what the rows mean.
 //!
-//! `bench --server PATH [--runs N] [--seconds S] [--only sqlite|postgres]`
+//! `bench --server PATH [--agents N] [--runs N] [--seconds S] [--only sqlite|postgres]`
 
 #![allow(
     clippy::unwrap_used,
@@ -15,11 +15,10 @@ mod load;
 
 use std::time::Duration;
 
-use load::{Call, burst, median, stream};
+use load::{Burst, Call, burst, median, stream};
 use muisti_testkit::{Answer, Backend, ScriptedModel, Server, agent_json, user_message};
 use serde_json::{Value, json};
 
-const AGENTS: usize = 1000;
 const CONNECTIONS: usize = 8;
 const STREAM_TOKENS: usize = 200;
 const STREAMS: usize = 20;
@@ -27,6 +26,7 @@ const STARTS: usize = 5;
 
 struct Options {
     server: String,
+    agents: usize,
     runs: usize,
     burst: Duration,
     backends: Vec<Backend>,
@@ -34,14 +34,20 @@ struct Options {
 
 /// Values of each row, one for each run, in the order of their first appearance.
 #[derive(Default)]
-struct Table(Vec<(&'static str, Vec<f64>)>);
+struct Table(Vec<(String, Vec<f64>)>);
 
 impl Table {
-    fn add(&mut self, row: &'static str, value: f64) {
+    fn add(&mut self, row: &str, value: f64) {
         match self.0.iter_mut().find(|(name, _)| *name == row) {
             Some((_, values)) => values.push(value),
-            None => self.0.push((row, vec![value])),
+            None => self.0.push((row.to_owned(), vec![value])),
         }
+    }
+
+    fn add_burst(&mut self, name: &str, burst: &Burst) {
+        self.add(&format!("{name} (requests/s)"), burst.per_second);
+        self.add(&format!("{name} p50 (ms)"), burst.percentile(0.5));
+        self.add(&format!("{name} p99 (ms)"), burst.percentile(0.99));
     }
 
     fn median(&self, row: &str) -> Option<f64> {
@@ -63,6 +69,7 @@ async fn main() {
 fn options() -> Options {
     let mut options = Options {
         server: "target/release/muisti".to_owned(),
+        agents: 1000,
         runs: 3,
         burst: Duration::from_secs(2),
         backends: Vec::new(),
@@ -73,12 +80,14 @@ fn options() -> Options {
         let value = arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--server" => options.server = value,
+            "--agents" => options.agents = value.parse().expect("--agents needs a number"),
             "--runs" => options.runs = value.parse().expect("--runs needs a number"),
             "--seconds" => options.burst = Duration::from_secs_f64(value.parse().expect("--seconds needs a number")),
             "--only" => only = Some(value),
             other => panic!("unknown argument {other}"),
         }
     }
+    assert!(options.agents > 0, "--agents needs at least one");
     options.backends = match only.as_deref() {
         None => Backend::all(),
         Some("sqlite") => vec![Backend::Sqlite],
@@ -105,7 +114,8 @@ async fn measure(options: &Options, backend: Backend) -> Table {
     tokio::time::sleep(Duration::from_secs(1)).await;
     table.add("resident memory idle (MiB)", resident_mib(&server));
 
-    let agents = create_agents(&server).await;
+    eprintln!("making {} agents …", options.agents);
+    let agents = create_agents(&server, options.agents).await;
     for run in 0..options.runs {
         resources(options, &mut table, &server, &agents).await;
         messages(options, &mut table, &server, &model, &agents, run).await;
@@ -119,16 +129,42 @@ fn resident_mib(server: &Server) -> f64 {
     server.resident_kib().map_or(f64::NAN, |kib| kib as f64 / 1024.0)
 }
 
-async fn create_agents(server: &Server) -> Vec<String> {
-    let mut client = server.client();
-    let mut agents = Vec::with_capacity(AGENTS);
-    for index in 0..AGENTS {
-        let mut body = agent_json("openai/gpt-4o-mini");
-        body["name"] = format!("agent {index}").into();
-        body["tags"] = json!(["bench", format!("group-{}", index % 10)]);
-        let created = client.post("/v1/agents/", &body).await.expect("the server answers").expect_json();
-        agents.push(created["id"].as_str().expect("an agent has an id").to_owned());
+/// Makes the agents over several connections and gives their ids, oldest first.
+async fn create_agents(server: &Server, count: usize) -> Vec<String> {
+    let workers: Vec<_> = (0..CONNECTIONS)
+        .map(|worker| {
+            let mut client = server.client();
+            tokio::spawn(async move {
+                for index in (worker..count).step_by(CONNECTIONS) {
+                    let mut body = agent_json("openai/gpt-4o-mini");
+                    body["name"] = format!("agent {index}").into();
+                    body["tags"] = json!(["bench", format!("group-{}", index % 10)]);
+                    client.post("/v1/agents/", &body).await.expect("the server answers").expect_json();
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("a worker ends");
     }
+    list_agents(server, count).await
+}
+
+/// Pages through all agents as clients do.
+async fn list_agents(server: &Server, count: usize) -> Vec<String> {
+    let mut client = server.client();
+    let mut agents: Vec<String> = Vec::with_capacity(count);
+    loop {
+        let after = agents.last().map(|id| format!("&after={id}")).unwrap_or_default();
+        let path = format!("/v1/agents/?limit=500&order=asc&include_relationships=tags{after}");
+        let page = client.get(&path).await.expect("the server answers").expect_json();
+        let page = page.as_array().expect("a list of agents");
+        if page.is_empty() {
+            break;
+        }
+        agents.extend(page.iter().map(|agent| agent["id"].as_str().expect("an agent has an id").to_owned()));
+    }
+    assert_eq!(agents.len(), count, "paging shows every agent once");
     agents
 }
 
@@ -143,20 +179,21 @@ async fn resources(options: &Options, table: &mut Table, server: &Server, agents
         path: format!("/v1/agents/{}", agent(worker, count)),
         body: None,
     });
-    let retrieve = retrieve.await;
-    table.add("agent retrieve (requests/s)", retrieve.per_second);
-    table.add("agent retrieve p50 (ms)", retrieve.percentile(0.5));
-    table.add("agent retrieve p99 (ms)", retrieve.percentile(0.99));
+    table.add_burst("agent retrieve", &retrieve.await);
 
-    let list = burst(&url, CONNECTIONS, options.burst, |_, _| Call {
-        method: "GET",
-        path: "/v1/agents/?limit=50".to_owned(),
-        body: None,
-    });
-    let list = list.await;
-    table.add("agent list, 50 of 1,000 (requests/s)", list.per_second);
-    table.add("agent list p50 (ms)", list.percentile(0.5));
-    table.add("agent list p99 (ms)", list.percentile(0.99));
+    let list = |query: String| {
+        burst(&url, CONNECTIONS, options.burst, move |_, _| Call {
+            method: "GET",
+            path: format!("/v1/agents/?limit=50{query}"),
+            body: None,
+        })
+    };
+    let total = agents.len();
+    table.add_burst(&format!("agent list, first 50 of {total}"), &list(String::new()).await);
+    let middle = format!("&order=asc&after={}", agents[total / 2]);
+    table.add_burst(&format!("agent list, 50 from the middle of {total}"), &list(middle).await);
+    let last = format!("&order=asc&after={}", agents[total.saturating_sub(51)]);
+    table.add_burst(&format!("agent list, last 50 of {total}"), &list(last).await);
 
     let agent = pick(agents.to_vec());
     let update = burst(&url, CONNECTIONS, options.burst, move |worker, count| Call {
@@ -164,10 +201,7 @@ async fn resources(options: &Options, table: &mut Table, server: &Server, agents
         path: format!("/v1/agents/{}/core-memory/blocks/human", agent(worker, count)),
         body: Some(json!({"value": format!("Value {count} of worker {worker}.")})),
     });
-    let update = update.await;
-    table.add("block update (requests/s)", update.per_second);
-    table.add("block update p50 (ms)", update.percentile(0.5));
-    table.add("block update p99 (ms)", update.percentile(0.99));
+    table.add_burst("block update", &update.await);
 }
 
 async fn messages(
