@@ -67,7 +67,12 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: IdentityId) -> Res
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: IdentityId) -> Result<Option<Identity>> {
     if let Backend::Postgres(c) = conn.backend() {
-        identities::table.find(id.to_string()).select(identities::id).for_no_key_update().first::<String>(c).optional()?;
+        identities::table
+            .find(id.to_string())
+            .select(identities::id)
+            .for_no_key_update()
+            .first::<String>(c)
+            .optional()?;
     }
     get(conn, organization, id)
 }

@@ -348,11 +348,14 @@ async fn a_file_of_the_older_form_is_converted() {
     .await;
 }
 
+/// A file, the form's other fields, and the status and words of the refusal.
+type Case = (String, Vec<(&'static str, &'static str)>, u16, &'static str);
+
 #[tokio::test]
 async fn a_file_that_cannot_be_imported_is_refused_and_leaves_nothing() {
     on_each_database(async |app| {
         let deep = format!("{{\"agents\": {}", "[".repeat(100_000));
-        let cases: Vec<(String, Vec<(&str, &str)>, u16, &str)> = vec![
+        let cases: Vec<Case> = vec![
             ("{".into(), vec![], 400, "Corrupted agent file format."),
             (deep, vec![], 400, "Corrupted agent file format."),
             (String::new(), vec![], 400, "Corrupted agent file format."),
