@@ -13,7 +13,7 @@ use record::Record;
 
 use crate::{
     Actor, Conn, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     json::Json,
     row::{changed, readable},
     schema::{AgentId, MessageId, OrganizationId, Timestamp},
@@ -44,9 +44,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result
 
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<Option<AgentRow>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        agents::table.find(id.to_string()).select(agents::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, agents, id);
     get(conn, organization, id)
 }
 
@@ -114,9 +112,7 @@ pub fn set_message_ids(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[Messa
 
 /// Adds messages to the end of the context. False when there is no such agent.
 pub fn append_message_ids(conn: &mut Conn, actor: &Actor, id: AgentId, new: &[MessageId]) -> Result<bool> {
-    if let Backend::Postgres(c) = conn.backend() {
-        agents::table.find(id.to_string()).select(agents::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, agents, id);
     let mut ids = message_ids(conn, actor.organization_id, id)?;
     ids.extend_from_slice(new);
     set_message_ids(conn, actor, id, &ids)

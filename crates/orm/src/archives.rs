@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::{
     Actor, Conn, Page, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     json::RawJson,
     page::{Key, load_page},
     row::{Reader, changed, readable, user},
@@ -97,9 +97,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: ArchiveId) -> Resu
 
 /// The archive with this id, to be changed: nobody else changes or deletes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: ArchiveId) -> Result<Option<Archive>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        archives::table.find(id.to_string()).select(archives::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, archives, id);
     get(conn, organization, id)
 }
 

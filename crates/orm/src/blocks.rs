@@ -12,7 +12,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Error, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     row::{changed, readable},
     schema::{Block, BlockId, OrganizationId, Timestamp},
     tables::{blocks, blocks_agents},
@@ -47,9 +47,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: BlockId) -> Result
 
 /// The block with this id, to be changed: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: BlockId) -> Result<Option<LockedBlock>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        blocks::table.find(id.to_string()).select(blocks::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, blocks, id);
     load(conn, organization, id)
 }
 

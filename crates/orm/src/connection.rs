@@ -47,6 +47,17 @@ macro_rules! with_backend {
 }
 pub(crate) use with_backend;
 
+/// Keeps others from changing the row until the transaction ends: `lock_row!(conn, agents, id);`. SQLite has one writer
+/// at a time anyway. Links to the row can still be made, so nobody waits who need not.
+macro_rules! lock_row {
+    ($conn:expr, $table:ident, $id:expr) => {
+        if let $crate::connection::Backend::Postgres(c) = $crate::connection::Conn::backend($conn) {
+            $table::table.find($id.to_string()).select($table::id).for_no_key_update().first::<String>(c).optional()?;
+        }
+    };
+}
+pub(crate) use lock_row;
+
 impl Conn {
     pub(crate) fn backend(&mut self) -> Backend<'_> {
         match &mut self.0 {

@@ -18,7 +18,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Page, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     page::{Key, load_page},
     row::{changed, readable},
     schema::{AgentId, Group, GroupId, ManagerType, OrganizationId, Timestamp},
@@ -64,9 +64,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: GroupId) -> Result
 
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: GroupId) -> Result<Option<Group>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        groups::table.find(id.to_string()).select(groups::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, groups, id);
     get(conn, organization, id)
 }
 

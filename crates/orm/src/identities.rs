@@ -25,7 +25,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Page, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     page::{Key, load_page},
     row::{changed, readable},
     schema::{AgentId, Identity, IdentityId, IdentityType, OrganizationId, Timestamp},
@@ -66,14 +66,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: IdentityId) -> Res
 
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: IdentityId) -> Result<Option<Identity>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        identities::table
-            .find(id.to_string())
-            .select(identities::id)
-            .for_no_key_update()
-            .first::<String>(c)
-            .optional()?;
-    }
+    lock_row!(conn, identities, id);
     get(conn, organization, id)
 }
 

@@ -12,7 +12,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     row::{changed, readable},
     schema::{OrganizationId, Source, SourceId, Timestamp},
     tables::sources,
@@ -45,9 +45,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: SourceId) -> Resul
 
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: SourceId) -> Result<Option<Source>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        sources::table.find(id.to_string()).select(sources::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, sources, id);
     get(conn, organization, id)
 }
 

@@ -12,7 +12,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{Backend, with_backend},
+    connection::{lock_row, with_backend},
     row::{changed, readable},
     schema::{OrganizationId, Timestamp, Tool, ToolId},
     tables::tools,
@@ -61,9 +61,7 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: ToolId) -> Result<
 
 /// [`get`] for a change that depends on what is read: nobody else changes the row until the transaction ends.
 pub fn lock(conn: &mut Conn, organization: OrganizationId, id: ToolId) -> Result<Option<Tool>> {
-    if let Backend::Postgres(c) = conn.backend() {
-        tools::table.find(id.to_string()).select(tools::id).for_no_key_update().first::<String>(c).optional()?;
-    }
+    lock_row!(conn, tools, id);
     get(conn, organization, id)
 }
 

@@ -360,7 +360,6 @@ async fn a_file_that_cannot_be_imported_is_refused_and_leaves_nothing() {
             (deep, vec![], 400, "Corrupted agent file format."),
             (String::new(), vec![], 400, "Corrupted agent file format."),
             ("{}".into(), vec![], 400, "Legacy AgentSchema format is deprecated. Please use the new AgentFileSchema"),
-            (MCP.into(), vec![], 400, "'mcp_servers'"),
             (FULL.into(), vec![("secrets", "[1]")], 400, "secrets must be a valid JSON string"),
             (FULL.into(), vec![("secrets", "{\"K\": 1}")], 400, "secrets must be a valid JSON string"),
             (FULL.into(), vec![("strip_messages", "perhaps")], 422, "boolean"),
@@ -443,6 +442,16 @@ async fn another_organization_exports_nothing() {
         app.client = app.client();
         assert_error(&app.get(&format!("/v1/agents/{}", id(&theirs))).await, 404, "not found");
         assert_eq!(app.list("/v1/tools/?name=roll_dice").await, json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tools_of_mcp_servers_come_along_without_their_server() {
+    on_each_database(async |app| {
+        let agent = imported(app, MCP, &[]).await;
+        assert_eq!(agent["tools"][0]["tool_type"], "external_mcp");
+        assert!(agent["tools"][0]["metadata_"]["mcp"]["server_name"].is_string());
     })
     .await;
 }

@@ -137,3 +137,39 @@ async fn agents_are_filtered_paged_and_sorted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_listed_agent_has_every_field_of_the_contract() {
+    on_each_database(async |app| {
+        app.agent(json!({"name": "Whole", "tags": ["a"], "memory_blocks": [{"label": "human", "value": "x"}]})).await;
+        let contract: Value = serde_json::from_str(include_str!("../../../../tests/contract.json")).unwrap();
+        let fields = contract["components"]["schemas"]["AgentState"]["properties"].as_object().unwrap();
+        let agents = app.curl("/v1/agents").await;
+        let agent = agents[0].as_object().unwrap();
+        let missing: Vec<_> = fields.keys().filter(|field| !agent.contains_key(*field)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        for (field, is_right) in [
+            ("message_ids", agent["message_ids"].is_array()),
+            ("tool_rules", agent["tool_rules"].is_array()),
+            ("llm_config", agent["llm_config"]["model"].is_string()),
+            ("model_settings", agent["model_settings"]["provider_type"].is_string()),
+            ("compaction_settings", agent["compaction_settings"]["mode"].is_string()),
+            ("memory", agent["memory"]["blocks"].is_array() && agent["memory"]["file_blocks"].is_array()),
+            ("blocks", agent["blocks"][0]["label"] == "human"),
+            ("tools", agent["tools"][0]["json_schema"].is_object()),
+            ("sources", agent["sources"] == json!([])),
+            ("tags", agent["tags"] == json!(["a"])),
+            ("identity_ids", agent["identity_ids"] == json!([])),
+            ("secrets", agent["secrets"] == json!([])),
+            ("pending_approval", agent["pending_approval"].is_null()),
+            ("multi_agent_group", agent["multi_agent_group"].is_null()),
+            ("timezone", agent["timezone"] == "UTC"),
+            ("max_files_open", agent["max_files_open"].is_i64()),
+            ("per_file_view_window_char_limit", agent["per_file_view_window_char_limit"].is_i64()),
+            ("created_at", agent["created_at"].as_str().unwrap().ends_with('Z')),
+        ] {
+            assert!(is_right, "{field}: {}", agent[field]);
+        }
+    })
+    .await;
+}
