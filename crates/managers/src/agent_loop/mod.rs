@@ -6,13 +6,14 @@
 //!
 //! - `request`: what may be sent, and the messages it becomes.
 //! - `turn`: from acceptance to the end: the queue for the history, the steps, the run's row.
-//! - `step`: one model call and its tools; `draft` is its state between two transactions.
+//! - `step`: one model call; `calls`: the tools that it calls; `draft`: the step's state between two transactions.
 //! - `rules`: which tools may be called next.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
 //! - `repeat`: requests that come again.
 //! - `generate`: a bare question to an agent's model, beside the loop.
 //! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
+mod calls;
 mod context;
 mod deltas;
 mod draft;

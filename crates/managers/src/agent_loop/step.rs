@@ -1,31 +1,26 @@
 //! One step: a model call and the tools that the model calls.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, FinishReason, Usage, json::tool_arguments};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, FinishReason, Usage};
 use muisti_orm::{
     schema::{
         ContentPart, Envelope, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent,
-        StepId, StepStatus, StopReason, StoredMessage, Timestamp, Tool, UsageStatistics, python_text,
+        StepId, StepStatus, StopReason, StoredMessage, Timestamp, UsageStatistics,
     },
     steps,
 };
-use serde_json::{Map, Value};
 
 use super::{
+    calls::used_tools,
     context,
     deltas::Deltas,
-    draft::Draft,
     loaded::{ChatModel, Loaded},
-    rules::{Allowed, Prefilled, check_prefilled},
+    rules::Allowed,
     turn::{Commit, Next, Turn},
 };
-use crate::{
-    Error, Result,
-    prompt::time::local_time,
-    tool::{ToolContext, ToolOutcome},
-};
+use crate::{Error, Result, prompt::time::local_time};
 
 /// How often a context that is too long is cut before the step gives up, and what is left of the window each time, in
 /// hundredths.
@@ -95,21 +90,6 @@ impl OpenStep {
     }
 }
 
-/// What is to become of a tool call.
-enum Plan<'a> {
-    Run(&'a Tool, Map<String, Value>),
-    Refuse(Box<ToolOutcome>),
-}
-
-/// The calls of one answer, carried out.
-struct Called {
-    draft: Draft,
-    /// Whether a tool that ends the turn was among them.
-    ends: bool,
-    /// Whether a rule sets arguments that its tool cannot take.
-    misruled: bool,
-}
-
 /// What a step leaves to be stored, and why the turn stops with it, if it does.
 #[derive(Default)]
 struct Made {
@@ -142,7 +122,7 @@ impl Turn {
             self.spoken(assistant, &step, loaded, last, out_of_tokens)
         } else {
             let started = Instant::now();
-            let called = self.call_tools(&step, assistant, loaded, &allowed).await?;
+            let called = self.call_tools(step.id, assistant, loaded, &allowed).await?;
             times.tool_execution_ns = elapsed(started);
             let tools = used_tools(&called.draft, loaded);
             // What must still be called goes before the end that a tool means.
@@ -263,83 +243,6 @@ impl Turn {
         Ok(Asked { answer, message_id, times })
     }
 
-    /// Runs the calls one after the other. Before each, what has been done so far is stored.
-    async fn call_tools(
-        &mut self,
-        step: &OpenStep,
-        mut assistant: StoredMessage,
-        loaded: &Loaded,
-        allowed: &Allowed,
-    ) -> Result<Called> {
-        let timezone = loaded.agent.timezone.as_deref().unwrap_or("UTC").to_owned();
-        let executor = self.services.tool_executor();
-        let prefilled = self.rules.prefilled(allowed);
-        let (mut plans, mut misruled) = (Vec::new(), false);
-        for call in &mut assistant.tool_calls {
-            plans.push(self.plan(call, loaded, allowed, &prefilled, &mut misruled));
-        }
-        let mut called = Called { draft: Draft::new(assistant), ends: false, misruled };
-        for (call, plan) in called.draft.assistant.tool_calls.clone().into_iter().zip(plans) {
-            called.draft.started = Some(call.id.clone());
-            let (id, state) = (step.id, called.draft.clone());
-            self.services.db().write(move |conn| steps::set_draft(conn, id, &state)).await.map_err(Error::from)?;
-            let outcome = match plan {
-                Plan::Refuse(outcome) => *outcome,
-                Plan::Run(tool, arguments) => {
-                    let context = ToolContext {
-                        agent_id: self.agent_id,
-                        conversation_id: self.conversation_id,
-                        timezone: &timezone,
-                    };
-                    let outcome = executor.execute(&self.actor, &context, tool, arguments).await;
-                    self.rules.register(&tool.name, python_text(&outcome.value));
-                    called.ends |= self.rules.ends_turn(&tool.name);
-                    outcome
-                }
-            };
-            called.draft.record(&call, outcome, &local_time(Timestamp::now(), &timezone));
-        }
-        Ok(called)
-    }
-
-    /// What is to become of a call. The arguments that rules set are written into it.
-    fn plan<'a>(
-        &self,
-        call: &mut FunctionToolCall,
-        loaded: &'a Loaded,
-        allowed: &Allowed,
-        prefilled: &BTreeMap<String, Prefilled>,
-        misruled: &mut bool,
-    ) -> Plan<'a> {
-        let name = call.function.name.as_str();
-        let refuse = |kind: &str, text: String| Plan::Refuse(Box::new(ToolOutcome::failure(name, kind, text)));
-        let tool = loaded.tools.iter().find(|tool| tool.name == name && allowed.tools.contains(&tool.name));
-        let Some(tool) = tool else {
-            return refuse("ToolConstraintError", self.rules.violation(name, allowed));
-        };
-        if self.rules.needs_approval(name) {
-            let text = format!(
-                "'{name}' may be called only with an approval, and this server cannot ask for one yet. The tool was \
-                 not run."
-            );
-            return refuse("PermissionError", text);
-        }
-        let mut arguments = match tool_arguments(&call.function.arguments) {
-            Ok(arguments) => arguments,
-            Err(reason) => return refuse("ValueError", reason),
-        };
-        if let Some(set) = prefilled.get(name) {
-            let parameters = tool.json_schema.as_ref().and_then(|schema| schema.get("parameters"));
-            if let Err(fault) = check_prefilled(name, set, parameters.unwrap_or(&Value::Null)) {
-                *misruled = true;
-                return refuse("ValueError", fault);
-            }
-            arguments.extend(set.args.clone());
-            call.function.arguments = Value::Object(arguments.clone()).to_string();
-        }
-        Plan::Run(tool, arguments)
-    }
-
     /// Cuts the context when this step has nearly filled the window. The model's own count is what is gone by.
     fn make_room(&mut self, usage: &UsageStatistics, loaded: &mut Loaded, model: &ChatModel) {
         let window = model.config.context_window;
@@ -426,12 +329,6 @@ fn without_nul(mut event: ChatEvent) -> ChatEvent {
         text.retain(|character| character != '\0');
     }
     event
-}
-
-/// The ids of the agent's tools that were called.
-fn used_tools(draft: &Draft, loaded: &Loaded) -> Vec<String> {
-    let called = |tool: &&Tool| draft.assistant.tool_calls.iter().any(|call| call.function.name == tool.name);
-    loaded.tools.iter().filter(called).map(|tool| tool.id.to_string()).collect()
 }
 
 pub(super) fn step_usage(usage: Option<Usage>) -> UsageStatistics {
