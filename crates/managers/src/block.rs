@@ -99,13 +99,10 @@ impl BlockManager {
     ///
     /// [`Error::NotFound`].
     pub async fn delete(&self, actor: &Actor, id: BlockId) -> Result<()> {
-        let actor = *actor;
+        let organization = actor.organization_id;
         self.db
             .write(move |conn| {
-                let organization = actor.organization_id;
-                blocks::lock(conn, organization, id)?.ok_or_else(|| missing(id))?;
-                let agents = blocks::agents_of(conn, id)?;
-                blocks::delete(conn, organization, id)?;
+                let agents = delete(conn, organization, id)?.ok_or_else(|| missing(id))?;
                 Ok(prompt::rebuild(conn, organization, &agents)?)
             })
             .await
@@ -257,6 +254,17 @@ pub fn create(conn: &mut Conn, actor: &Actor, block: CreateBlock) -> Result<Bloc
     };
     blocks::insert(conn, actor, &block)?;
     Ok(block)
+}
+
+/// Deletes a block within a transaction and returns the agents that had it, whose prompts still show it; nothing when
+/// there is no such block.
+pub(crate) fn delete(conn: &mut Conn, organization: OrganizationId, id: BlockId) -> Result<Option<Vec<AgentId>>> {
+    if blocks::lock(conn, organization, id)?.is_none() {
+        return Ok(None);
+    }
+    let agents = blocks::agents_of(conn, id)?;
+    blocks::delete(conn, organization, id)?;
+    Ok(Some(agents))
 }
 
 /// Changes a block and renders the prompts that show what has changed.

@@ -14,8 +14,8 @@ use crate::{
     orm::{self, Conn, Page, blocks, groups},
     prompt,
     schema::{
-        AgentId, BlockId, Group, GroupCreate, GroupId, GroupUpdate, ManagerConfig, ManagerConfigUpdate, ManagerType,
-        OrganizationId, Patch, WireMessage,
+        AgentId, BlockId, Group, GroupCreate, GroupId, GroupUpdate, InternalTemplateGroupCreate, ManagerConfig,
+        ManagerConfigUpdate, ManagerType, OrganizationId, Patch, WireMessage,
     },
 };
 
@@ -212,7 +212,26 @@ fn empty(manager_type: ManagerType) -> Group {
 }
 
 /// Makes a group within a transaction.
-pub(crate) fn create(conn: &mut Conn, actor: &Actor, request: GroupCreate) -> Result<Group> {
+pub(crate) fn create(conn: &mut Conn, actor: &Actor, mut request: GroupCreate) -> Result<Group> {
+    let shared_blocks = std::mem::take(&mut request.shared_block_ids);
+    store(conn, actor, planned(request), &shared_blocks)
+}
+
+/// [`create`] for a group of the deployment of a template.
+pub(crate) fn deploy(conn: &mut Conn, actor: &Actor, request: InternalTemplateGroupCreate) -> Result<Group> {
+    let InternalTemplateGroupCreate { mut group, base_template_id, template_id, deployment_id } = request;
+    let shared_blocks = std::mem::take(&mut group.shared_block_ids);
+    let group = Group {
+        template_id: Some(template_id),
+        base_template_id: Some(base_template_id),
+        deployment_id: Some(deployment_id),
+        ..planned(group)
+    };
+    store(conn, actor, group, &shared_blocks)
+}
+
+/// The group that is asked for, without the blocks that it shares.
+fn planned(request: GroupCreate) -> Group {
     let mut group = match request.manager_config {
         ManagerConfig::RoundRobin(config) => Group { max_turns: config.max_turns, ..empty(ManagerType::RoundRobin) },
         ManagerConfig::Supervisor(config) => {
@@ -241,9 +260,13 @@ pub(crate) fn create(conn: &mut Conn, actor: &Actor, request: GroupCreate) -> Re
     group.project_id = request.project_id;
     group.hidden = request.hidden;
     start_counter(&mut group);
+    group
+}
+
+fn store(conn: &mut Conn, actor: &Actor, group: Group, shared_blocks: &[BlockId]) -> Result<Group> {
     check(conn, actor.organization_id, &group)?;
     groups::insert(conn, actor, &group)?;
-    attach_blocks(conn, actor.organization_id, &group, &request.shared_block_ids)?;
+    attach_blocks(conn, actor.organization_id, &group, shared_blocks)?;
     get(conn, actor.organization_id, group.id)
 }
 

@@ -26,6 +26,7 @@ mod settings;
 pub mod source;
 mod step;
 mod tag;
+pub mod template;
 pub mod tool;
 
 pub use actor::{Actor, DEFAULT_ACTOR, DEFAULT_ORGANIZATION, DEFAULT_USER};
@@ -51,4 +52,5 @@ pub use settings::{InvalidSetting, Settings};
 pub use source::SourceManager;
 pub use step::StepManager;
 pub use tag::TagManager;
+pub use template::TemplateManager;
 pub use tool::{ToolExecutor, ToolManager};

@@ -9,6 +9,7 @@ mod attached;
 pub mod blocks;
 mod connection;
 mod db;
+pub mod deployments;
 mod error;
 pub mod file_agents;
 pub mod files;

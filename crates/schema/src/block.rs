@@ -1,13 +1,13 @@
 //! Memory blocks: the labelled texts that an agent always has before it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
 };
 
-use crate::{BlockId, FileId, SourceId, Timestamp, UserId, de};
+use crate::{BlockId, FileId, SourceId, Timestamp, UserId, de, deployment};
 
 /// The size of a block when none is given, in characters.
 pub const DEFAULT_BLOCK_LIMIT: i64 = 100_000;
@@ -181,6 +181,36 @@ impl CreateBlock {
             tags: None,
         }
     }
+}
+
+/// A block that a template makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InternalTemplateBlockCreate {
+    /// What every new block has. Its `template_id`, `base_template_id`, `deployment_id` and `entity_id` are required.
+    #[serde(flatten, deserialize_with = "of_template")]
+    pub block: CreateBlock,
+}
+
+impl PartialSchema for InternalTemplateBlockCreate {
+    fn schema() -> RefOr<Schema> {
+        deployment::made_from_template::<CreateBlock>("A block that a template makes.")
+    }
+}
+
+impl ToSchema for InternalTemplateBlockCreate {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        deployment::parts::<CreateBlock>(schemas);
+    }
+}
+
+/// Reads a block that says which template it is made from.
+fn of_template<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CreateBlock, D::Error> {
+    let block = CreateBlock::deserialize(deserializer)?;
+    de::required("template_id", block.template_id.as_ref())?;
+    de::required("base_template_id", block.base_template_id.as_ref())?;
+    de::required("deployment_id", block.deployment_id.as_ref())?;
+    de::required("entity_id", block.entity_id.as_ref())?;
+    Ok(block)
 }
 
 update! {

@@ -10,6 +10,11 @@ pub(crate) fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deseriali
     T::deserialize(deserializer).map(Some)
 }
 
+/// A field that may be missing in general, but not here.
+pub(crate) fn required<T, E: de::Error>(name: &'static str, value: Option<&T>) -> Result<(), E> {
+    if value.is_some() { Ok(()) } else { Err(E::missing_field(name)) }
+}
+
 /// A field for which null means the default.
 pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,

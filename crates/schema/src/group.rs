@@ -68,6 +68,20 @@ pub struct GroupCreate {
     pub hidden: Option<bool>,
 }
 
+/// A group that a template makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct InternalTemplateGroupCreate {
+    /// What every new group has.
+    #[serde(flatten)]
+    pub group: GroupCreate,
+    /// The template that this template was made from.
+    pub base_template_id: String,
+    /// The template that it is made from.
+    pub template_id: String,
+    /// The deployment that makes it.
+    pub deployment_id: String,
+}
+
 update! {
     /// Changes to a group.
     GroupUpdate {

@@ -98,6 +98,7 @@ CREATE TABLE blocks (
 );
 CREATE INDEX blocks_by_age ON blocks (organization_id, created_at, id);
 CREATE INDEX blocks_by_label ON blocks (organization_id, label);
+CREATE INDEX blocks_by_deployment ON blocks (organization_id, deployment_id);
 CREATE INDEX blocks_by_project ON blocks (organization_id, project_id);
 
 CREATE TABLE blocks_tags (

@@ -58,6 +58,7 @@ CREATE TABLE groups (
     last_updated_by_id TEXT
 );
 CREATE INDEX groups_by_age ON groups (organization_id, created_at, id);
+CREATE INDEX groups_by_deployment ON groups (organization_id, deployment_id);
 CREATE INDEX groups_by_manager ON groups (manager_agent_id, created_at, id);
 
 CREATE TABLE groups_agents (

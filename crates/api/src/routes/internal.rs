@@ -3,3 +3,4 @@
 pub(crate) mod agents;
 pub(crate) mod blocks;
 pub(crate) mod runs;
+pub(crate) mod templates;

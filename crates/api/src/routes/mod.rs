@@ -201,6 +201,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/_internal_blocks/{block_id}").delete(internal::blocks::delete_internal_block),
         path("/v1/_internal_blocks/{block_id}/agents").get(internal::blocks::list_agents_for_internal_block),
         path("/v1/_internal_runs").get(internal::runs::list_internal_runs),
+        path("/v1/_internal_templates/groups").post(internal::templates::create_internal_template_group),
+        path("/v1/_internal_templates/agents").post(internal::templates::create_internal_template_agent),
+        path("/v1/_internal_templates/blocks").post(internal::templates::create_internal_template_block),
+        path("/v1/_internal_templates/blocks/batch").post(internal::templates::create_internal_template_blocks_batch),
+        path("/v1/_internal_templates/deployment/{deployment_id}")
+            .get(internal::templates::list_deployment_entities)
+            .delete(internal::templates::delete_deployment),
 
         path("/v1/admin/orgs")
             .get(admin::organizations::list_organizations)
@@ -386,6 +393,12 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         internal::blocks::delete_internal_block,
         internal::blocks::list_agents_for_internal_block,
         internal::runs::list_internal_runs,
+        internal::templates::create_internal_template_group,
+        internal::templates::create_internal_template_agent,
+        internal::templates::create_internal_template_block,
+        internal::templates::create_internal_template_blocks_batch,
+        internal::templates::list_deployment_entities,
+        internal::templates::delete_deployment,
     )
 )]
 pub(crate) struct Documented;

@@ -34,6 +34,8 @@ pub(crate) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("LettaAsyncRequest", "enable_thinking", NO_EFFECT),
     ("GroupCreate", "manager_config", "without it, a group speaks in turns"),
     ("GroupSchema", "manager_config", "without it, a group speaks in turns"),
+    ("InternalTemplateBlockCreate", "metadata", "absent and null mean an empty object"),
+    ("InternalTemplateGroupCreate", "manager_config", "without it, a group speaks in turns"),
     ("LettaErrorMessage", "detail", "null when there is none"),
     ("LettaErrorMessage", "seq_id", "null when there is none"),
     ("LettaRequest", "enable_thinking", NO_EFFECT),

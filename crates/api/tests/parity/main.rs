@@ -11,10 +11,11 @@ mod table;
 use compare::{Document, Report};
 
 /// The resources, by their tags, of which every operation is served.
-const COMPLETE: [&str; 11] = [
+const COMPLETE: [&str; 12] = [
     "_internal_agents",
     "_internal_blocks",
     "_internal_runs",
+    "_internal_templates",
     "archives",
     "blocks",
     "groups",

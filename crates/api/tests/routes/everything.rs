@@ -150,7 +150,8 @@ async fn another_organization_sees_and_changes_nothing() {
         let mut stranger = stranger(app).await;
         let mut faults = Vec::new();
         for operation in Operation::all() {
-            let has_id = operation.path.contains("_id}");
+            // A deployment is only a name: one that has nothing is empty, not missing.
+            let has_id = operation.path.replace("{deployment_id}", "").contains("_id}");
             let path = operation.path(&things, "unknown");
             let body = operation.body.as_ref().map(|_| json!({}));
             let answer = stranger.send(operation.method, &path, body.as_ref()).await.unwrap();

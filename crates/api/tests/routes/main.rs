@@ -24,5 +24,6 @@ mod overview;
 mod runs;
 mod sources;
 mod tags;
+mod templates;
 mod tools;
 mod turns;

@@ -76,6 +76,8 @@ pub(crate) struct Plan {
     base_tools: bool,
     max_files_open: Option<i64>,
     per_file_view_window_char_limit: Option<i64>,
+    /// The deployment of a template that makes it, and what it is called there.
+    deployment: Option<(String, String)>,
 }
 
 impl Plan {
@@ -132,7 +134,14 @@ impl Plan {
             tool_names,
             max_files_open,
             per_file_view_window_char_limit,
+            deployment: None,
         })
+    }
+
+    /// Makes it a part of the deployment of a template, which may have tools that this server does not: it is made
+    /// without them.
+    pub(crate) fn deployed(self, deployment_id: String, entity_id: String) -> Self {
+        Self { deployment: Some((deployment_id, entity_id)), ..self }
     }
 
     /// Writes the agent and all that comes with it.
@@ -195,12 +204,17 @@ impl Plan {
 
     /// The tools: those by name in the order of the names, then those by id; each once.
     fn tools(&self, conn: &mut Conn, organization: OrganizationId) -> Result<Vec<Tool>> {
-        let by_name = tools_by_name(conn, organization, &self.tool_names)?;
+        let (by_name, no_such_names) = tools_by_name(conn, organization, &self.tool_names)?;
         let ids = self.request.tool_ids.as_deref().unwrap_or_default();
-        let by_id = match tools_by_id(conn, organization, ids)? {
-            Ok(tools) => tools,
-            Err(missing) => return Err(Error::BadRequest(format!("Tools not found by id:   {}", braces(&missing)))),
-        };
+        let (by_id, no_such_ids) = tools_by_id(conn, organization, ids)?;
+        if self.deployment.is_none() {
+            if !no_such_names.is_empty() {
+                return Err(Error::BadRequest(format!("Tools not found by name: {}", braces(&no_such_names))));
+            }
+            if !no_such_ids.is_empty() {
+                return Err(Error::BadRequest(format!("Tools not found by id:   {}", braces(&no_such_ids))));
+            }
+        }
         let mut seen = HashSet::new();
         Ok(by_name.into_iter().chain(by_id).filter(|tool| seen.insert(tool.id)).collect())
     }
@@ -239,8 +253,8 @@ impl Plan {
             project_id: request.project_id.clone(),
             template_id: request.template_id.clone(),
             base_template_id: request.base_template_id.clone(),
-            deployment_id: None,
-            entity_id: None,
+            deployment_id: self.deployment.as_ref().map(|(id, _)| id.clone()),
+            entity_id: self.deployment.as_ref().map(|(_, entity)| entity.clone()),
             message_buffer_autoclear: request.message_buffer_autoclear
                 || request.agent_type == AgentType::WorkflowAgent,
             enable_sleeptime: request.enable_sleeptime,
@@ -271,39 +285,37 @@ impl Plan {
     }
 }
 
-/// The tools of these names, in their order.
-fn tools_by_name(conn: &mut Conn, organization: OrganizationId, names: &[String]) -> Result<Vec<Tool>> {
+/// The tools of these names in their order, and the names that no tool has.
+fn tools_by_name<'a>(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    names: &'a [String],
+) -> Result<(Vec<Tool>, BTreeSet<&'a String>)> {
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
     let mut tools = orm::tools::by_names(conn, organization, names)?;
     let found: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-    let missing: BTreeSet<_> = names.iter().filter(|name| !found.contains(name.as_str())).collect();
-    if !missing.is_empty() {
-        return Err(Error::BadRequest(format!("Tools not found by name: {}", braces(&missing))));
-    }
+    let missing = names.iter().filter(|name| !found.contains(name.as_str())).collect();
     let place = |tool: &Tool| names.iter().position(|name| *name == tool.name);
     tools.sort_by_key(place);
-    Ok(tools)
+    Ok((tools, missing))
 }
 
-/// The tools with these ids in their order, or the ids that no tool has.
+/// The tools with these ids in their order, and the ids that no tool has.
 pub(super) fn tools_by_id(
     conn: &mut Conn,
     organization: OrganizationId,
     ids: &[ToolId],
-) -> Result<std::result::Result<Vec<Tool>, Vec<ToolId>>> {
+) -> Result<(Vec<Tool>, Vec<ToolId>)> {
     if ids.is_empty() {
-        return Ok(Ok(Vec::new()));
+        return Ok(Default::default());
     }
     let mut tools = orm::tools::get_many(conn, organization, ids)?;
     let found: HashSet<_> = tools.iter().map(|tool| tool.id).collect();
-    let missing: Vec<_> = ids.iter().copied().filter(|id| !found.contains(id)).collect();
-    if !missing.is_empty() {
-        return Ok(Err(missing));
-    }
+    let missing = ids.iter().copied().filter(|id| !found.contains(id)).collect();
     tools.sort_by_key(|tool| ids.iter().position(|id| *id == tool.id));
-    Ok(Ok(tools))
+    Ok((tools, missing))
 }
 
 /// The blocks with these ids, in their order; each once.

@@ -196,6 +196,6 @@ fn lock(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<Ag
 }
 
 /// The one agent that was loaded.
-fn one_state(id: AgentId, mut states: Vec<AgentState>) -> Result<AgentState> {
+pub(crate) fn one_state(id: AgentId, mut states: Vec<AgentState>) -> Result<AgentState> {
     states.pop().ok_or_else(|| missing(id))
 }

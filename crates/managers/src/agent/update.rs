@@ -156,11 +156,9 @@ impl Change {
 
 /// Makes these the tools of the agent. Those that stay keep their place.
 fn replace_tools(conn: &mut Conn, actor: &Actor, id: AgentId, ids: &[ToolId]) -> Result<()> {
-    if let Err(missing) = tools_by_id(conn, actor.organization_id, ids)? {
-        return Err(missing.first().map_or_else(
-            || Error::Internal("tools were not found, but none of them is missing".to_owned()),
-            |id| Error::missing("Tool", id),
-        ));
+    let (_, missing) = tools_by_id(conn, actor.organization_id, ids)?;
+    if let Some(id) = missing.first() {
+        return Err(Error::missing("Tool", id));
     }
     for tool in orm::tools::attached_to(conn, id)? {
         if !ids.contains(&tool.id) {

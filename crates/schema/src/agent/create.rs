@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     AgentType, BlockId, CompactionSettingsInput, CreateBlock, EmbeddingConfig, IdentityId, LlmConfig, MessageCreate,
-    ModelSettings, ResponseFormat, SourceId, ToolId, ToolRule, de,
+    ModelSettings, ResponseFormat, SourceId, ToolId, ToolRule, de, deployment,
 };
 
 /// An agent that is to be made.
@@ -210,13 +213,33 @@ impl Default for CreateAgent {
 }
 
 /// An agent that a template makes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InternalTemplateAgentCreate {
-    /// What every new agent has. Its `template_id` and `base_template_id` are required.
-    #[serde(flatten)]
+    /// What every new agent has. Its `llm_config`, `template_id` and `base_template_id` are required.
+    #[serde(flatten, deserialize_with = "of_template")]
     pub agent: CreateAgent,
     /// The deployment that makes it.
     pub deployment_id: String,
     /// What it is called in its template.
     pub entity_id: String,
+}
+
+impl PartialSchema for InternalTemplateAgentCreate {
+    fn schema() -> RefOr<Schema> {
+        deployment::made_from_template::<CreateAgent>("An agent that a template makes. Its `llm_config` is required.")
+    }
+}
+
+impl ToSchema for InternalTemplateAgentCreate {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        deployment::parts::<CreateAgent>(schemas);
+    }
+}
+
+/// Reads an agent that says which template it is made from.
+fn of_template<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CreateAgent, D::Error> {
+    let agent = CreateAgent::deserialize(deserializer)?;
+    de::required("template_id", agent.template_id.as_ref())?;
+    de::required("base_template_id", agent.base_template_id.as_ref())?;
+    Ok(agent)
 }
