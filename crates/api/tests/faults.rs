@@ -75,6 +75,12 @@ impl Scene {
     }
 }
 
+/// A text that no compression makes short.
+fn noise(length: u64) -> String {
+    let letter = |place: u64| char::from(b'a' + u8::try_from(place * place * 7919 % 1013 % 26).unwrap_or_default());
+    (0..length).map(letter).collect()
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_json_are_unprocessable() {
     for mut scene in Scene::each().await {
@@ -138,6 +144,14 @@ async fn every_kind_of_bad_argument_has_its_status() {
             ),
             ("POST", agents, json!({"model": "openai/gpt-4o-mini", "tool_rules": [{"type": "no_such_rule"}]}), &[422]),
             ("POST", "/v1/blocks/".to_owned(), json!({"value": "no label"}), &[422]),
+            ("POST", "/v1/blocks/".to_owned(), json!({"label": noise(3000), "value": ""}), &[422]),
+            ("POST", "/v1/blocks/".to_owned(), json!({"label": "a", "value": "", "tags": [noise(3000)]}), &[422]),
+            (
+                "POST",
+                "/v1/agents/".to_owned(),
+                json!({"model": "openai/gpt-4o-mini", "memory_blocks": [{"label": noise(3000), "value": ""}]}),
+                &[422],
+            ),
             ("GET", format!("/v1/blocks/?label={}", "l".repeat(51)), Value::Null, &[422]),
             ("GET", format!("/v1/agents/{agent}/core-memory/blocks/none"), Value::Null, &[404]),
             ("PATCH", format!("/v1/agents/{agent}/core-memory/blocks/attach/block-{UNKNOWN}"), Value::Null, &[404]),

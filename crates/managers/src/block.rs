@@ -11,6 +11,7 @@ use change::{Change, updated};
 
 use crate::{
     Actor, Services,
+    agent::check,
     error::{Error, Result},
     group,
     orm::{self, Conn, Db, Page, agents, blocks},
@@ -252,8 +253,24 @@ pub fn create(conn: &mut Conn, actor: &Actor, block: CreateBlock) -> Result<Bloc
         last_updated_by_id: Some(actor.user_id),
         tags,
     };
+    check_lengths(&block)?;
     blocks::insert(conn, actor, &block)?;
     Ok(block)
+}
+
+/// Refuses texts that are too long to be looked up by an index.
+fn check_lengths(block: &Block) -> Result<()> {
+    let looked_up = [
+        ("label", Some(&block.label)),
+        ("project_id", block.project_id.as_ref()),
+        ("template_name", block.template_name.as_ref()),
+        ("template_id", block.template_id.as_ref()),
+        ("base_template_id", block.base_template_id.as_ref()),
+        ("deployment_id", block.deployment_id.as_ref()),
+        ("entity_id", block.entity_id.as_ref()),
+    ];
+    check::keys(looked_up)?;
+    check::tags(Some(&block.tags))
 }
 
 /// Deletes a block within a transaction and returns the agents that had it, whose prompts still show it; nothing when
@@ -286,6 +303,7 @@ fn write(
 ) -> Result<Block> {
     let stored = blocks::lock(conn, actor.organization_id, id)?.ok_or_else(|| missing(id))?;
     let Change { mut block, row, tags, shown } = Change::between(&stored.block, wanted(&stored.block));
+    check_lengths(&block)?;
     if row {
         block.last_updated_by_id = Some(actor.user_id);
         blocks::update(conn, actor, &block, stored.version).map_err(taken)?;

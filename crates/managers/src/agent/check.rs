@@ -120,7 +120,8 @@ pub(crate) fn tags(tags: Option<&[String]>) -> Result<()> {
     tags.unwrap_or_default().iter().try_for_each(|tag| key("tags", tag))
 }
 
-fn keys<'a>(fields: impl IntoIterator<Item = (&'static str, Option<&'a String>)>) -> Result<()> {
+/// Texts that are looked up by an index, where there are any.
+pub(crate) fn keys<'a>(fields: impl IntoIterator<Item = (&'static str, Option<&'a String>)>) -> Result<()> {
     fields.into_iter().try_for_each(|(field, text)| text.map_or(Ok(()), |text| key(field, text)))
 }
 
