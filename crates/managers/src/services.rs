@@ -1,9 +1,6 @@
 //! What the managers work with: the database, the models, the settings, the key for secrets.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use crate::{
     Settings, actor,
@@ -25,7 +22,6 @@ struct Inner {
     settings: Settings,
     cipher: Cipher,
     node: Node,
-    draining: AtomicBool,
 }
 
 impl Services {
@@ -43,7 +39,7 @@ impl Services {
         .await?;
         let catalog = Catalog::new(&llm);
         let node = Node::new(settings.node.clone());
-        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node, draining: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node })))
     }
 
     /// The database.
@@ -71,14 +67,9 @@ impl Services {
         &self.0.node
     }
 
-    /// Begins the end: nothing new is accepted from now on.
-    pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::Release);
-    }
-
     /// Whether the server is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.0.draining.load(Ordering::Acquire)
+        self.0.node.is_closing()
     }
 }
 

@@ -58,7 +58,6 @@ impl Services {
     /// # Errors
     /// When the rest cannot be settled; the next start will do it.
     pub async fn shut_down(&self, grace: Duration) -> Result<()> {
-        self.drain();
         let left = self.node().close(grace).await;
         if left == 0 {
             return Ok(());

@@ -55,7 +55,7 @@ struct Asked {
 }
 
 impl OpenStep {
-    pub(super) fn new(_loaded: &Loaded, model: &ChatModel) -> Self {
+    pub(super) fn new(model: &ChatModel) -> Self {
         let config = &model.config;
         Self::with(StepModel {
             provider_name: config.model_endpoint_type.to_string(),
@@ -260,10 +260,13 @@ impl Turn {
     fn cut(&mut self, loaded: &mut Loaded, budget: i64) -> bool {
         let evictable = loaded.context.len().saturating_sub(self.input.len() + 1);
         let count = context::messages_to_evict(&loaded.context, budget).min(evictable);
+        if count == 0 {
+            return false;
+        }
         let evicted: Vec<MessageId> = loaded.context.drain(1..=count).map(|message| message.id).collect();
         tracing::info!(run_id = %self.run_id, count, budget, "the oldest messages leave the context");
         self.evicted.extend(evicted);
-        count > 0
+        true
     }
 }
 

@@ -229,7 +229,7 @@ impl Turn {
         let model = ChatModel::of(&self.services, &actor, &loaded.agent.llm_config, instead).await?;
         self.rules = Rules::new(loaded.agent.tool_rules.clone());
         loaded.context.extend(self.input.iter().cloned());
-        let mut step = OpenStep::new(&loaded, &model);
+        let mut step = OpenStep::new(&model);
         self.begin(&step, &loaded).await?;
         for number in 1.. {
             let last = number >= self.request.max_steps;
