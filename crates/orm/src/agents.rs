@@ -81,8 +81,8 @@ pub fn delete(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Res
     Ok(changed(rows))
 }
 
-/// The messages in the agent's context, oldest first; empty when there is no such agent.
-pub fn message_ids(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<Vec<MessageId>> {
+/// The messages in the agent's context, oldest first; none when there is no such agent.
+pub fn context(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<Option<Vec<MessageId>>> {
     let ids: Option<Json<Vec<MessageId>>> = with_backend!(conn, c => {
         agents::table
             .find(id.to_string())
@@ -91,7 +91,12 @@ pub fn message_ids(conn: &mut Conn, organization: OrganizationId, id: AgentId) -
             .first(c)
             .optional()
     })?;
-    Ok(ids.map_or_else(Vec::new, |ids| ids.0))
+    Ok(ids.map(|ids| ids.0))
+}
+
+/// [`context`], empty when there is no such agent.
+pub fn message_ids(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<Vec<MessageId>> {
+    Ok(context(conn, organization, id)?.unwrap_or_default())
 }
 
 /// Replaces the list of messages in context. False when there is no such agent.

@@ -14,6 +14,7 @@ mod error;
 pub mod file_agents;
 pub mod files;
 pub mod groups;
+pub mod histories;
 mod id_links;
 pub mod identities;
 pub mod json;

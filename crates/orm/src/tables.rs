@@ -479,6 +479,40 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    conversations (id) {
+        id -> Text,
+        organization_id -> Text,
+        agent_id -> Text,
+        summary -> Nullable<Text>,
+        model -> Nullable<Text>,
+        model_settings -> Nullable<Json>,
+        last_message_at -> Nullable<Timestamp>,
+        last_run_completion -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    conversation_messages (conversation_id, message_id) {
+        conversation_id -> Text,
+        message_id -> Text,
+        position -> BigInt,
+        context_position -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    conversations_blocks (conversation_id, block_id) {
+        conversation_id -> Text,
+        block_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(agents_tags -> agents (agent_id));
 diesel::joinable!(blocks_tags -> blocks (block_id));
 diesel::joinable!(blocks_agents -> agents (agent_id));
@@ -504,6 +538,10 @@ diesel::joinable!(identities_agents -> identities (identity_id));
 diesel::joinable!(identities_blocks -> blocks (block_id));
 diesel::joinable!(identities_blocks -> identities (identity_id));
 diesel::joinable!(groups_agents -> groups (group_id));
+diesel::joinable!(conversations -> agents (agent_id));
+diesel::joinable!(conversation_messages -> conversations (conversation_id));
+diesel::joinable!(conversations_blocks -> conversations (conversation_id));
+diesel::joinable!(conversations_blocks -> blocks (block_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     agent_environment_variables,
@@ -514,6 +552,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     blocks,
     blocks_agents,
     blocks_tags,
+    conversation_messages,
+    conversations,
+    conversations_blocks,
     file_contents,
     files,
     files_agents,

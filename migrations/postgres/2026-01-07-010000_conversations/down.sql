@@ -1,0 +1,3 @@
+DROP TABLE conversations_blocks;
+DROP TABLE conversation_messages;
+DROP TABLE conversations;
