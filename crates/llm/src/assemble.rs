@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::chat::{ChatEvent, FinishReason, ToolCallOut, Usage};
 use crate::error::{LlmError, LlmErrorKind};
+use crate::schema::{ChoiceLogprobs, TokenLogprob};
 
 /// One whole answer.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +17,8 @@ pub struct ChatAnswer {
     pub reasoning_omitted: bool,
     /// In the order in which they began.
     pub tool_calls: Vec<ToolCallOut>,
+    /// Those of all tokens of the text; `None` when the provider told none.
+    pub logprobs: Option<ChoiceLogprobs>,
     /// `None` when the provider did not say.
     pub usage: Option<Usage>,
     /// `None` when the stream has not come to its end.
@@ -61,6 +64,11 @@ impl Assembler {
                     call.arguments.push_str(arguments);
                 }
             }
+            ChatEvent::Logprobs(more) => {
+                let all = self.answer.logprobs.get_or_insert_with(|| ChoiceLogprobs { content: None, refusal: None });
+                extend(&mut all.content, more.content.as_deref());
+                extend(&mut all.refusal, more.refusal.as_deref());
+            }
             ChatEvent::Usage(usage) => self.answer.usage = Some(*usage),
             ChatEvent::Finish(reason) => self.answer.finish = Some(reason.clone()),
         }
@@ -98,6 +106,12 @@ impl Assembler {
             )),
             Some(_) => Ok(answer),
         }
+    }
+}
+
+fn extend(all: &mut Option<Vec<TokenLogprob>>, more: Option<&[TokenLogprob]>) {
+    if let Some(more) = more {
+        all.get_or_insert_default().extend_from_slice(more);
     }
 }
 

@@ -6,6 +6,7 @@ use futures::Stream;
 use serde_json::Value;
 
 use crate::error::LlmError;
+use crate::schema::ChoiceLogprobs;
 
 /// What a model answers with, event by event. Dropping the stream closes the connection to the provider.
 pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, LlmError>> + Send>>;
@@ -33,8 +34,13 @@ pub struct ChatRequest {
     pub reasoning_effort: Option<String>,
     /// `low`, `medium` or `high`; sent to models that know it (GPT-5).
     pub verbosity: Option<String>,
-    /// The wire form `{"type": …}`, passed through; `{"type": "text"}` is the same as none.
+    /// The wire form `{"type": …}`; `{"type": "text"}` is the same as none. Passed through where the provider holds a
+    /// model to it, else the answer is asked for as the arguments of a tool and comes back as text all the same.
     pub response_format: Option<Value>,
+    /// Ask for the log-probability of each token of the answer's text. Not sent to models that refuse it.
+    pub logprobs: bool,
+    /// With [`logprobs`](Self::logprobs): how many alternatives to tell for each token, 0 to 20.
+    pub top_logprobs: Option<i64>,
     /// The end user's stable id, for the provider's abuse detection.
     pub user: Option<String>,
     /// Ask for the answer token by token. Either way it comes back as a [`ChatStream`].
@@ -168,6 +174,8 @@ pub enum ChatEvent {
         /// A piece of the arguments' JSON text; may be empty.
         arguments: String,
     },
+    /// The log-probabilities of the next tokens of the text, where they were asked for.
+    Logprobs(ChoiceLogprobs),
     /// What the call cost so far; the last one counts.
     Usage(Usage),
     /// The answer is complete. Always the last event of a stream that did not fail.

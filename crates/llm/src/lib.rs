@@ -18,6 +18,7 @@ mod local;
 mod openai;
 mod provider;
 pub mod settings;
+pub mod structured;
 mod tables;
 mod test_model;
 

@@ -104,6 +104,8 @@ pub struct TokenLogprob {
     /// Its log-probability.
     pub logprob: f64,
     /// What else could have stood there.
+    #[serde(default, deserialize_with = "crate::de::null_as_default")]
+    #[schema(required = true)]
     pub top_logprobs: Vec<TopLogprob>,
 }
 

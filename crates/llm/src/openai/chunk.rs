@@ -10,6 +10,7 @@ use crate::assemble::new_tool_call_id;
 use crate::chat::{ChatEvent, FinishReason, Usage};
 use crate::error::{LlmError, LlmErrorKind};
 use crate::provider::ProviderKind;
+use crate::schema::ChoiceLogprobs;
 use crate::tables::is_openai_reasoning;
 
 /// Turns pieces into events, and knows at the end whether the answer was whole.
@@ -51,6 +52,8 @@ struct Choice {
     index: Option<i64>,
     #[serde(default, alias = "message")]
     delta: Option<Delta>,
+    #[serde(default)]
+    logprobs: Option<Value>,
     #[serde(default)]
     finish_reason: Option<String>,
     /// Groq and xAI report usage in the choice's own place at times.
@@ -171,6 +174,7 @@ impl ChunkReader {
             if let Some(delta) = choice.delta {
                 self.take_delta(delta, events);
             }
+            events.extend(choice.logprobs.as_ref().and_then(read_logprobs).map(ChatEvent::Logprobs));
             if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty()) {
                 self.finish = Some(finish_reason(word));
             }
@@ -332,6 +336,13 @@ fn finish_reason(word: String) -> FinishReason {
         "content_filter" => FinishReason::ContentFilter,
         _ => FinishReason::Other(word),
     }
+}
+
+/// The log-probabilities of some tokens, if there are any. Other forms of them, such as that of the old completions
+/// wire, are not worth failing an answer.
+fn read_logprobs(value: &Value) -> Option<ChoiceLogprobs> {
+    let read = ChoiceLogprobs::deserialize(value).ok()?;
+    (read.content.is_some() || read.refusal.is_some()).then_some(read)
 }
 
 /// A usage object with a number in it; what was not reported stays `None`.

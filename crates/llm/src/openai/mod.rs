@@ -20,6 +20,7 @@ use crate::error::LlmError;
 use crate::http::Client;
 use crate::provider::{EmbeddingModelInfo, ModelInfo, Provider, ProviderKind};
 use crate::settings::{ProviderSettings, Timeouts};
+use crate::structured;
 use chunk::ChunkReader;
 pub(crate) use models::Found;
 use request::Body;
@@ -79,10 +80,12 @@ impl Provider for OpenAiProvider {
     }
 
     async fn chat(&self, request: &ChatRequest) -> Result<ChatStream, LlmError> {
-        let body = Body::new(&self.settings, request);
+        let prepared = structured::prepare(self.settings.kind, request);
+        let body = Body::new(&self.settings, &prepared);
         let response = self.client.call(&self.url("/chat/completions"), &body).await?;
         let reader = ChunkReader::new(&self.settings.name, self.settings.kind, &request.model);
-        stream::open(self.client.clone(), response, reader).await
+        let events = stream::open(self.client.clone(), response, reader).await?;
+        Ok(structured::answer(&prepared, events))
     }
 
     async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
@@ -90,6 +93,7 @@ impl Provider for OpenAiProvider {
     }
 
     fn request_body(&self, request: &ChatRequest) -> Value {
-        serde_json::to_value(Body::new(&self.settings, request)).unwrap_or_default()
+        let prepared = structured::prepare(self.settings.kind, request);
+        serde_json::to_value(Body::new(&self.settings, &prepared)).unwrap_or_default()
     }
 }

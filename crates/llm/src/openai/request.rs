@@ -40,6 +40,10 @@ pub(super) struct Body<'a> {
     verbosity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<&'a Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    logprobs: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +147,7 @@ impl<'a> Body<'a> {
         // A local model may be called anything; OpenAI's own names mean OpenAI's models everywhere else.
         let reasons = !kind.is_local() && is_openai_reasoning(&request.model);
         let has_tools = !request.tools.is_empty();
+        let tells_logprobs = request.logprobs && !reasons;
         let (model, service_tier) = match request.model.strip_suffix("-fast") {
             Some(model) if itself => (model, Some("priority")),
             _ => (request.model.as_str(), None),
@@ -171,6 +176,8 @@ impl<'a> Body<'a> {
                 .response_format
                 .as_ref()
                 .filter(|format| format.get("type").and_then(Value::as_str) != Some("text")),
+            logprobs: tells_logprobs,
+            top_logprobs: request.top_logprobs.filter(|_| tells_logprobs),
             user: request.user.as_deref().filter(|user| !user.is_empty()),
             service_tier,
             prompt_cache_retention: long_cache.then_some("24h"),
@@ -377,6 +384,17 @@ mod tests {
         let local = body(ProviderKind::Ollama, "http://localhost:11434", &request("gpt-5-distill"));
         assert_eq!((&local["messages"][0]["role"], &local["max_tokens"]), (&json!("system"), &json!(100)));
         assert_eq!(local["temperature"], 0.7);
+    }
+
+    #[test]
+    fn logprobs_are_asked_for_only_where_they_are_told() {
+        let asks = |model: &str| ChatRequest { logprobs: true, top_logprobs: Some(3), ..request(model) };
+        let sent = openai(&asks("gpt-4o"));
+        assert_eq!((&sent["logprobs"], &sent["top_logprobs"]), (&json!(true), &json!(3)));
+        let sent = openai(&asks("o3-mini"));
+        assert!(sent.get("logprobs").is_none() && sent.get("top_logprobs").is_none());
+        let sent = openai(&ChatRequest { logprobs: false, ..asks("gpt-4o") });
+        assert!(sent.get("logprobs").is_none() && sent.get("top_logprobs").is_none());
     }
 
     #[test]

@@ -162,3 +162,7 @@ impl Reading {
 #[cfg(test)]
 #[path = "stream_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "stream_properties.rs"]
+mod properties;

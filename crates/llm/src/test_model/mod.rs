@@ -29,6 +29,7 @@ use crate::chat::{ChatEvent, ChatMessage, ChatPart, ChatRequest, ChatStream, Fin
 use crate::error::LlmError;
 use crate::provider::{EmbeddingModelInfo, ModelInfo, Provider, ProviderKind};
 use crate::schema::ProviderCategory;
+use crate::structured;
 use answer::Answer;
 
 const NAME: &str = "muisti";
@@ -92,13 +93,14 @@ impl Provider for TestProvider {
     }
 
     async fn chat(&self, request: &ChatRequest) -> Result<ChatStream, LlmError> {
-        let events = events(request, Answer::to(request));
+        let prepared = structured::prepare(ProviderKind::Test, request);
+        let events = events(&prepared, Answer::to(&prepared));
         // One event a turn of the scheduler, so that it streams like a model and never starves anybody.
         let slow = stream::iter(events).then(|event| async {
             tokio::task::yield_now().await;
             Ok(event)
         });
-        Ok(slow.boxed())
+        Ok(structured::answer(&prepared, slow.boxed()))
     }
 
     async fn embed(&self, _model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
@@ -106,6 +108,7 @@ impl Provider for TestProvider {
     }
 
     fn request_body(&self, request: &ChatRequest) -> Value {
+        let request = structured::prepare(ProviderKind::Test, request);
         let messages: Vec<Value> = request.messages.iter().map(preview).collect();
         let tools: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
         json!({"model": request.model, "messages": messages, "tools": tools, "stream": request.stream})

@@ -56,7 +56,7 @@ impl Deltas {
                 }
                 ToolCallMessage::of_delta(self.base(MessageType::ToolCallMessage), delta).into()
             }
-            ChatEvent::Usage(_) | ChatEvent::Finish(_) => return None,
+            ChatEvent::Logprobs(_) | ChatEvent::Usage(_) | ChatEvent::Finish(_) => return None,
         })
     }
 

@@ -1,25 +1,28 @@
 //! A bare question to an agent's model: no memory, no tools of the agent's, nothing stored.
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatMessage, ToolChoice, ToolSpec};
+use muisti_llm::{
+    Assembler, ChatAnswer, ChatMessage, LlmError, LlmErrorKind, ToolChoice,
+    json::tool_arguments,
+    structured::{ANSWER_TOOL, answer_tool},
+};
 use muisti_orm::schema::{AgentId, GenerateRequest, GenerateResponse};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{AgentLoop, loaded::ChatModel, step::step_usage};
 use crate::{Actor, Error, Result, error::FieldError};
 
 /// What the model is told to be when the request does not say.
 const INSTRUCTIONS: &str = "You answer what you are asked, completely and to the point.";
-/// The tool that a model must call to answer in the form of a schema.
-const ANSWER_TOOL: &str = "structured_output";
 
 impl AgentLoop {
     /// Asks the agent's model, or the one that the request names, a single question.
     ///
-    /// With a schema for the answer, the answer is JSON text of that form, as far as the model keeps to it.
+    /// With a schema for the answer, the answer is a JSON object as text, of that form as far as the model keeps to it.
     ///
     /// # Errors
-    /// 404 for an unknown agent or model, 422 for a blank question, and what the model provider failed with.
+    /// 404 for an unknown agent or model, 422 for a blank question, and what the model provider failed with, an answer
+    /// among it that is no JSON object though it should be one.
     pub async fn generate(&self, actor: &Actor, agent: AgentId, request: GenerateRequest) -> Result<GenerateResponse> {
         if request.prompt.trim().is_empty() {
             return Err(Error::Unprocessable(vec![FieldError::body("prompt", "The prompt must not be blank.")]));
@@ -41,6 +44,7 @@ impl AgentLoop {
             ChatMessage::system(instructions.unwrap_or_else(|| INSTRUCTIONS.to_owned())),
             ChatMessage::user(request.prompt),
         ];
+        let structured = request.response_schema.is_some();
         if let Some(schema) = request.response_schema {
             call.tools = vec![answer_tool(schema)];
             call.tool_choice = ToolChoice::Named(ANSWER_TOOL.to_owned());
@@ -53,44 +57,39 @@ impl AgentLoop {
             assembler.push(&event?);
         }
         let answer = assembler.finish(model.provider.name())?;
-        let structured = answer.tool_calls.into_iter().next().map(|call| call.arguments);
-        Ok(GenerateResponse {
-            content: structured.or(answer.text).unwrap_or_default(),
-            usage: step_usage(answer.usage),
-            model: model.config.model,
-        })
+        let usage = step_usage(answer.usage);
+        let content = if structured {
+            json_answer(answer)
+                .map_err(|reason| LlmError::new(LlmErrorKind::InvalidResponse, model.provider.name(), reason))?
+        } else {
+            answer.text.unwrap_or_default()
+        };
+        Ok(GenerateResponse { content, usage, model: model.config.model })
     }
 }
 
-/// The tool whose arguments are the answer: an object with the properties of the schema, all of them required unless
-/// it says which.
-fn answer_tool(mut schema: Map<String, Value>) -> ToolSpec {
-    let properties = schema.remove("properties").filter(Value::is_object).unwrap_or_else(|| json!({}));
-    let names = || properties.as_object().into_iter().flat_map(Map::keys).collect::<Vec<_>>();
-    let required = schema.remove("required").filter(Value::is_array).unwrap_or_else(|| json!(names()));
-    let mut parameters = json!({ "type": "object", "properties": properties, "required": required });
-    // Parts of the schema may be referred to from within.
-    if let (Some(definitions), Some(parameters)) = (schema.remove("$defs"), parameters.as_object_mut()) {
-        parameters.insert("$defs".to_owned(), definitions);
-    }
-    let description = "Gives the answer. Call it once, with the whole answer.".to_owned();
-    ToolSpec { name: ANSWER_TOOL.to_owned(), description, parameters, strict: false }
+/// The object that a model answered with: the arguments of the tool that it was made to call, or the text of one that
+/// does not know how to call tools.
+fn json_answer(answer: ChatAnswer) -> std::result::Result<String, String> {
+    let called = answer.tool_calls.into_iter().next().map(|call| call.arguments);
+    let text = called.or(answer.text).unwrap_or_default();
+    tool_arguments(&text).map(|object| Value::Object(object).to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use muisti_llm::ToolCallOut;
+
     use super::*;
 
-    fn parameters(schema: Value) -> Value {
-        let Value::Object(schema) = schema else { panic!() };
-        answer_tool(schema).parameters
-    }
-
     #[test]
-    fn all_properties_of_a_schema_are_required_unless_it_says_which() {
-        let properties = json!({ "a": { "type": "string" }, "b": { "type": "integer" } });
-        assert_eq!(parameters(json!({ "properties": properties }))["required"], json!(["a", "b"]));
-        assert_eq!(parameters(json!({ "properties": properties, "required": ["b"] }))["required"], json!(["b"]));
-        assert_eq!(parameters(json!({}))["properties"], json!({}));
+    fn an_answer_in_the_form_of_a_schema_is_an_object_wherever_it_stands() {
+        let arguments = r#"{"a": 1}"#.to_owned();
+        let call = ToolCallOut { id: "1".to_owned(), name: ANSWER_TOOL.to_owned(), arguments: arguments.clone() };
+        let called = ChatAnswer { tool_calls: vec![call], ..ChatAnswer::default() };
+        let said = ChatAnswer { text: Some(arguments), ..ChatAnswer::default() };
+        assert_eq!(json_answer(called).unwrap(), r#"{"a":1}"#);
+        assert_eq!(json_answer(said).unwrap(), r#"{"a":1}"#);
+        assert!(json_answer(ChatAnswer { text: Some("No.".to_owned()), ..ChatAnswer::default() }).is_err());
     }
 }

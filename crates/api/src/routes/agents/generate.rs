@@ -7,6 +7,7 @@ use crate::{
     extract::{JsonBody, PathId, RequestActor},
     managers::{
         Error, Services,
+        llm::LlmErrorKind,
         schema::{AgentId, GenerateRequest, GenerateResponse},
     },
 };
@@ -33,7 +34,12 @@ pub(crate) async fn generate_completion(
     let answer = services.agent_loop().generate(&actor, agent, request).await;
     Ok(Json(answer.map_err(|error| match error {
         // Here the model provider is all there is behind the route.
-        Error::Llm(error) => ApiError::BadGateway(format!("LLM provider error: {error}")),
+        Error::Llm(error) => ApiError::BadGateway(match error.kind {
+            LlmErrorKind::EmptyResponse | LlmErrorKind::InvalidResponse => {
+                format!("Failed to process LLM response: {error}")
+            }
+            _ => format!("LLM provider error: {error}"),
+        }),
         error => error.into(),
     })?))
 }
