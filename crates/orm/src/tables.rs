@@ -181,6 +181,8 @@ diesel::table! {
         callback_sent_at -> Nullable<Timestamp>,
         callback_status_code -> Nullable<Integer>,
         callback_error -> Nullable<Text>,
+        callback_attempts -> Integer,
+        callback_due_at -> Nullable<Timestamp>,
         ttft_ns -> Nullable<BigInt>,
         total_duration_ns -> Nullable<BigInt>,
         run_start_ns -> Nullable<BigInt>,
@@ -195,6 +197,52 @@ diesel::table! {
         updated_at -> Timestamp,
         completed_at -> Nullable<Timestamp>,
         created_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    run_frames (run_id, seq) {
+        run_id -> Text,
+        seq -> BigInt,
+        record -> Text,
+        terminal -> Bool,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    run_otids (organization_id, history_key, token) {
+        organization_id -> Text,
+        history_key -> Text,
+        token -> Text,
+        run_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        organization_id -> Text,
+        user_id -> Text,
+        job_type -> Text,
+        status -> Text,
+        stop_reason -> Nullable<Text>,
+        metadata -> Nullable<Json>,
+        source_id -> Nullable<Text>,
+        background -> Nullable<Bool>,
+        agent_id -> Nullable<Text>,
+        callback_url -> Nullable<Text>,
+        callback_sent_at -> Nullable<Timestamp>,
+        callback_status_code -> Nullable<Integer>,
+        callback_error -> Nullable<Text>,
+        ttft_ns -> Nullable<BigInt>,
+        total_duration_ns -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        completed_at -> Nullable<Timestamp>,
+        created_by_id -> Nullable<Text>,
+        last_updated_by_id -> Nullable<Text>,
     }
 }
 
@@ -513,6 +561,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    provider_traces (id) {
+        id -> Text,
+        organization_id -> Text,
+        agent_id -> Nullable<Text>,
+        step_id -> Nullable<Text>,
+        run_id -> Nullable<Text>,
+        call_type -> Text,
+        source -> Nullable<Text>,
+        request_json -> Json,
+        response_json -> Json,
+        agent_tags -> Nullable<Json>,
+        compaction_settings -> Nullable<Json>,
+        llm_config -> Nullable<Json>,
+        created_at -> Timestamp,
+        created_by_id -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(agents_tags -> agents (agent_id));
 diesel::joinable!(blocks_tags -> blocks (block_id));
 diesel::joinable!(blocks_agents -> agents (agent_id));
@@ -521,6 +588,8 @@ diesel::joinable!(tools_agents -> agents (agent_id));
 diesel::joinable!(tools_agents -> tools (tool_id));
 diesel::joinable!(agent_environment_variables -> agents (agent_id));
 diesel::joinable!(runs -> agents (agent_id));
+diesel::joinable!(run_frames -> runs (run_id));
+diesel::joinable!(run_otids -> runs (run_id));
 diesel::joinable!(steps -> agents (agent_id));
 diesel::joinable!(steps -> runs (run_id));
 diesel::joinable!(messages -> agents (agent_id));
@@ -569,6 +638,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     passages,
     passages_tags,
+    run_frames,
+    run_otids,
     runs,
     sources,
     sources_agents,

@@ -1,0 +1,26 @@
+CREATE TABLE jobs (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    organization_id TEXT COLLATE "C" NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    -- Jobs belong to a user: others of the organization do not see them.
+    user_id TEXT COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    job_type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    stop_reason TEXT,
+    metadata JSON,
+    -- The member of the metadata that lists are narrowed by.
+    source_id TEXT,
+    background BOOLEAN,
+    agent_id TEXT COLLATE "C",
+    callback_url TEXT,
+    callback_sent_at TIMESTAMP,
+    callback_status_code INTEGER,
+    callback_error TEXT,
+    ttft_ns BIGINT,
+    total_duration_ns BIGINT,
+    created_at TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP NOT NULL,
+    completed_at TIMESTAMP,
+    created_by_id TEXT COLLATE "C",
+    last_updated_by_id TEXT COLLATE "C"
+);
+CREATE INDEX jobs_by_age ON jobs (user_id, job_type, created_at, id);
