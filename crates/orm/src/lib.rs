@@ -9,6 +9,7 @@ mod attached;
 pub mod blocks;
 pub mod callbacks;
 mod connection;
+pub mod conversations;
 mod db;
 pub mod deployments;
 mod error;
@@ -42,6 +43,7 @@ pub mod users;
 pub use connection::Conn;
 pub use db::{DatabaseUrl, Db, DbConfig};
 pub use error::{Error, Result};
+pub use histories::HistoryId;
 pub use muisti_schema as schema;
 pub use page::{Order, Page};
 

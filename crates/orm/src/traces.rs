@@ -1,0 +1,119 @@
+//! Provider traces: what model providers were asked and what they answered.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use crate::{
+    Conn, Result,
+    connection::with_backend,
+    json::RawJson,
+    row::{Reader, user},
+    schema::{OrganizationId, ProviderTrace, ProviderTraceId, StepId, Timestamp},
+    tables::provider_traces as t,
+};
+
+const MODEL: &str = "Provider trace";
+
+/// The call of the step itself, which a step's trace is before all others.
+pub const AGENT_STEP: &str = "agent_step";
+
+#[derive(Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = t)]
+struct TraceRow {
+    id: String,
+    organization_id: String,
+    agent_id: Option<String>,
+    step_id: Option<String>,
+    run_id: Option<String>,
+    call_type: String,
+    source: Option<String>,
+    request_json: RawJson,
+    response_json: RawJson,
+    agent_tags: Option<RawJson>,
+    compaction_settings: Option<RawJson>,
+    llm_config: Option<RawJson>,
+    created_at: NaiveDateTime,
+    created_by_id: Option<String>,
+}
+
+impl TraceRow {
+    fn new(organization: OrganizationId, trace: &ProviderTrace) -> Result<Self> {
+        Ok(Self {
+            id: trace.id.to_string(),
+            organization_id: organization.to_string(),
+            agent_id: trace.agent_id.map(|id| id.to_string()),
+            step_id: trace.step_id.map(|id| id.to_string()),
+            run_id: trace.run_id.map(|id| id.to_string()),
+            call_type: trace.call_type.clone().unwrap_or_else(|| AGENT_STEP.to_owned()),
+            source: trace.source.clone(),
+            request_json: RawJson::of(&trace.request_json)?,
+            response_json: RawJson::of(&trace.response_json)?,
+            agent_tags: RawJson::of_opt(trace.agent_tags.as_ref())?,
+            compaction_settings: RawJson::of_opt(trace.compaction_settings.as_ref())?,
+            llm_config: RawJson::of_opt(trace.llm_config.as_ref())?,
+            created_at: trace.created_at.naive(),
+            created_by_id: trace.created_by_id.map(|id| id.to_string()),
+        })
+    }
+
+    fn into_trace(self) -> Result<ProviderTrace> {
+        let reader = Reader { model: MODEL, id: &self.id };
+        let id: ProviderTraceId = reader.id("id", &self.id)?;
+        Ok(ProviderTrace {
+            id,
+            request_json: reader.json("request_json", &self.request_json)?,
+            response_json: reader.json("response_json", &self.response_json)?,
+            step_id: self.step_id.and_then(|id| id.parse().ok()),
+            agent_id: self.agent_id.and_then(|id| id.parse().ok()),
+            agent_tags: reader.json_opt("agent_tags", self.agent_tags.as_ref())?,
+            call_type: Some(self.call_type),
+            run_id: self.run_id.and_then(|id| id.parse().ok()),
+            source: self.source,
+            org_id: self.organization_id.parse().ok(),
+            compaction_settings: reader.json_opt("compaction_settings", self.compaction_settings.as_ref())?,
+            llm_config: reader.json_opt("llm_config", self.llm_config.as_ref())?,
+            billing_context: None,
+            created_at: self.created_at.into(),
+            updated_at: None,
+            created_by_id: user(self.created_by_id),
+            last_updated_by_id: None,
+        })
+    }
+}
+
+/// Stores traces, each of its organization.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when the agent, step or run of one of them is gone; then none is
+/// stored.
+pub fn insert(conn: &mut Conn, traces: &[(OrganizationId, ProviderTrace)]) -> Result<()> {
+    let rows = traces.iter().map(|(organization, trace)| TraceRow::new(*organization, trace));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    with_backend!(conn, c => diesel::insert_into(t::table).values(&rows).execute(c))?;
+    Ok(())
+}
+
+/// The trace of a step: the latest of its own calls, or if there is none, of the others made for it.
+pub fn of_step(conn: &mut Conn, organization: OrganizationId, step: StepId) -> Result<Option<ProviderTrace>> {
+    let query = t::table
+        .filter(t::organization_id.eq(organization.to_string()))
+        .filter(t::step_id.eq(step.to_string()))
+        .order((t::call_type.eq(AGENT_STEP).desc(), t::created_at.desc(), t::id.desc()));
+    let row: Option<TraceRow> = with_backend!(conn, c => query.select(TraceRow::as_select()).first(c).optional())?;
+    row.map(TraceRow::into_trace).transpose()
+}
+
+/// Whether there are traces from before this time, of any organization.
+pub fn any_before(conn: &mut Conn, time: Timestamp) -> Result<bool> {
+    let query = diesel::select(diesel::dsl::exists(t::table.filter(t::created_at.lt(time.naive()))));
+    Ok(with_backend!(conn, c => query.get_result(c))?)
+}
+
+/// Deletes up to `limit` traces from before this time, of all organizations, and says how many.
+pub fn delete_before(conn: &mut Conn, time: Timestamp, limit: i64) -> Result<usize> {
+    let old = t::table.filter(t::created_at.lt(time.naive())).order(t::created_at).limit(limit).select(t::id);
+    Ok(with_backend!(conn, c => {
+        let ids: Vec<String> = old.load(c)?;
+        diesel::delete(t::table.filter(t::id.eq_any(&ids))).execute(c)
+    })?)
+}
