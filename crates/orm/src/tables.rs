@@ -609,7 +609,6 @@ diesel::joinable!(identities_blocks -> identities (identity_id));
 diesel::joinable!(groups_agents -> groups (group_id));
 diesel::joinable!(conversations -> agents (agent_id));
 diesel::joinable!(conversation_messages -> conversations (conversation_id));
-diesel::joinable!(conversation_messages -> messages (message_id));
 diesel::joinable!(conversations_blocks -> conversations (conversation_id));
 diesel::joinable!(conversations_blocks -> blocks (block_id));
 

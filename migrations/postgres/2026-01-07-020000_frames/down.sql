@@ -1,0 +1,2 @@
+DROP TABLE run_otids;
+DROP TABLE run_frames;
