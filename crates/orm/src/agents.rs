@@ -14,6 +14,7 @@ use record::Record;
 use crate::{
     Actor, Conn, Result,
     connection::{lock_row, with_backend},
+    conversations,
     json::Json,
     row::{changed, readable},
     schema::{AgentId, MessageId, OrganizationId, Timestamp},
@@ -71,9 +72,10 @@ pub fn is_there(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> R
     })?)
 }
 
-/// Deletes the agent with its messages, runs, steps, tags, secrets and links. Blocks and tools stay. False when there
-/// is no such agent.
+/// Deletes the agent with its conversations, messages, runs, steps, tags, secrets and links. Blocks and tools stay, but
+/// for the blocks that a conversation has for itself. False when there is no such agent.
 pub fn delete(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<bool> {
+    conversations::delete_blocks_of_agent(conn, organization, id)?;
     let rows = with_backend!(conn, c => {
         diesel::delete(agents::table.find(id.to_string()).filter(agents::organization_id.eq(organization.to_string())))
             .execute(c)

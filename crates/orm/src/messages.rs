@@ -1,5 +1,6 @@
 //! Stored messages: the rows of all histories, in the order in which they came.
 
+mod conversation;
 mod row;
 mod search;
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
+pub use conversation::{known_otids, of_conversation};
 pub use search::{Found, SearchQuery};
 
 use crate::{

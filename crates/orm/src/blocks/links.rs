@@ -11,8 +11,8 @@ use crate::{
     connection::with_backend,
     page::{Key, load_page},
     row::{changed, readable},
-    schema::{AgentId, Block, BlockId, OrganizationId, Timestamp},
-    tables::{blocks, blocks_agents as links},
+    schema::{AgentId, Block, BlockId, ConversationId, OrganizationId, Timestamp},
+    tables::{blocks, blocks_agents as links, conversations_blocks},
 };
 
 /// Attaches the blocks to the agent, in this order; those that are attached already stay where they are. The caller
@@ -105,6 +105,19 @@ pub fn of_agents(conn: &mut Conn, agents: &[AgentId]) -> Result<HashMap<AgentId,
         }
     }
     Ok(map)
+}
+
+/// The blocks that the conversation has for itself, in the order in which it got them, without their tags.
+pub fn of_conversation(conn: &mut Conn, conversation: ConversationId) -> Result<Vec<Block>> {
+    let records: Vec<Record> = with_backend!(conn, c => {
+        conversations_blocks::table
+            .inner_join(blocks::table)
+            .filter(conversations_blocks::conversation_id.eq(conversation.to_string()))
+            .order((conversations_blocks::created_at, conversations_blocks::block_id))
+            .select(Record::as_select())
+            .load(c)
+    })?;
+    Ok(readable(records, Record::read))
 }
 
 /// A page of the blocks of an agent, sorted by when they were attached, with their tags. A cursor is the id of a
