@@ -1,9 +1,11 @@
 //! What all providers need of HTTP: base URLs, clients, one repeat policy, and bounded reading.
 
 mod base_url;
+mod built;
 mod client;
 mod retry;
 
 pub use base_url::BaseUrl;
+pub use built::{Built, cause};
 pub(crate) use client::Client;
 pub(crate) use retry::retry_after;

@@ -1,4 +1,4 @@
-//! What the tests stand on: a scripted model server, throw-away databases, the built server as a process, a small HTTP client.
+//! What the tests stand on: a scripted model server, a receiver of callbacks, throw-away databases, the built server as a process, a small HTTP client.
 //!
 //! Nothing here is shipped, so a failed expectation panics: that is how a test fails. No other crate of the workspace
 //! may be used from here, because all of them use this one in their tests.
@@ -20,8 +20,10 @@ mod builders;
 mod client;
 mod database;
 mod http;
+mod listener;
 mod model;
 mod postgres;
+mod receiver;
 mod server;
 
 pub use builders::{agent_json, user_message};
@@ -29,4 +31,5 @@ pub use client::{Client, Response, SseEvent, SseStream};
 pub use database::{Backend, TestDatabase};
 pub use model::{Answer, CallId, Ending, ModelBuilder, Rule, Script, ScriptedCall, ScriptedModel, SeenRequest};
 pub use postgres::{Postgres, PostgresDatabase};
+pub use receiver::{Receiver, Reply};
 pub use server::{Server, ServerBuilder};

@@ -1,6 +1,5 @@
 //! One provider's HTTP client: its key, its clocks and its words for what goes wrong on the way.
 
-use std::error::Error as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
 use super::BaseUrl;
+use super::built::{Built, cause};
 use super::retry::{Failure, repeat_status, repeating};
 use crate::error::{LlmError, LlmErrorKind};
 use crate::settings::{Secret, Timeouts};
@@ -208,77 +208,17 @@ impl Client {
     }
 }
 
-/// The innermost cause, which is where the operating system says what happened. The address is left out: it is named
-/// by who asks, and may hold a password.
-fn cause(e: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = e;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if e.source().is_some() {
-        return cause.to_string();
-    }
-    if e.is_timeout() { "timed out".to_owned() } else { "the request could not be sent".to_owned() }
-}
-
 static USUAL: OnceLock<Built> = OnceLock::new();
 /// For this machine's own servers: a proxy set for the outside world would not find them.
 static DIRECT: OnceLock<Built> = OnceLock::new();
 
-struct Built {
-    http: reqwest::Client,
-    can_https: bool,
-}
-
-/// Builds a client. A machine without a certificate store gets one that can do `http` alone, since a local model is all
-/// that such a machine may need.
 fn build(direct: bool, connect_timeout: Duration) -> Built {
-    match builder(direct, connect_timeout).build() {
-        Ok(http) => Built { http, can_https: true },
-        Err(e) => {
-            tracing::warn!("https model servers cannot be reached: {}", cause(&e));
-            http_only(builder(direct, connect_timeout))
-        }
-    }
-}
-
-fn builder(direct: bool, connect_timeout: Duration) -> reqwest::ClientBuilder {
-    // Fails only when one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("muisti/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect_timeout)
-        // A redirected POST would come out as a GET, and the key would follow to wherever it leads.
-        .redirect(redirect::Policy::none())
-        .tcp_nodelay(true);
-    if direct { builder.no_proxy() } else { builder }
-}
-
-fn http_only(builder: reqwest::ClientBuilder) -> Built {
-    // Without certificates to load nothing in here can fail; the default is for completeness.
-    let http = builder.tls_certs_only([]).build().unwrap_or_default();
-    Built { http, can_https: false }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    #[tokio::test]
-    async fn without_a_certificate_store_http_still_works() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut head = [0; 1024];
-            let _ = socket.read(&mut head).await.unwrap();
-            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
-        });
-        let built = http_only(builder(true, Duration::from_secs(1)));
-        assert!(!built.can_https);
-        let text = built.http.get(format!("http://{address}/")).send().await.unwrap().text().await.unwrap();
-        assert_eq!(text, "ok");
-        assert!(built.http.get(format!("https://{address}/")).send().await.is_err());
-    }
+    Built::new("model servers", || {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(connect_timeout)
+            // A redirected POST would come out as a GET, and the key would follow to wherever it leads.
+            .redirect(redirect::Policy::none())
+            .tcp_nodelay(true);
+        if direct { builder.no_proxy() } else { builder }
+    })
 }

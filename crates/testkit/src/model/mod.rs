@@ -1,23 +1,20 @@
 //! A model server that says what the test wrote down: real HTTP on a free port, with the wire of OpenAI chat completions.
-//!
-//! It runs on a thread of its own, so synchronous and asynchronous tests use it alike.
 
 mod answer;
 mod render;
 mod script;
 mod serve;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
-
-use tokio::sync::oneshot;
 
 pub use answer::{Answer, CallId, Ending, ScriptedCall};
 pub use script::{Rule, Script, SeenRequest};
+pub(crate) use serve::read_request;
 
+use crate::listener::Listener;
 use script::State;
 
 /// What the server pretends to be besides a chat endpoint.
@@ -115,26 +112,10 @@ impl ModelBuilder {
     /// # Panics
     /// When the port cannot be bound.
     pub fn start(self) -> ScriptedModel {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", self.port)).expect("the model's port must be free");
-        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
-        let address = listener.local_addr().expect("a bound listener has an address");
         let state = Arc::new(Mutex::new(State::default()));
-        let (stop, stopped) = oneshot::channel::<()>();
         let shared = serve::Shared { state: Arc::clone(&state), settings: Arc::new(self.settings) };
-        let thread = thread::Builder::new().name("scripted-model".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener for the runtime");
-                tokio::select! {
-                    () = serve::accept(listener, shared) => {}
-                    _ = stopped => {}
-                }
-            });
-            // Connections in the middle of an answer end here, as they would when a model server dies.
-            runtime.shutdown_timeout(Duration::ZERO);
-        });
-        let thread = thread.expect("a thread for the model");
-        ScriptedModel { address, state, stop: Some(stop), thread: Some(thread) }
+        let listener = Listener::start("scripted-model", self.port, |socket| serve::accept(socket, shared));
+        ScriptedModel { listener, state }
     }
 }
 
@@ -144,10 +125,8 @@ impl ModelBuilder {
 /// the rules, and [`always`](Self::always) (by default a short text).
 #[derive(Debug)]
 pub struct ScriptedModel {
-    address: SocketAddr,
+    listener: Listener,
     state: Arc<Mutex<State>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl ScriptedModel {
@@ -174,17 +153,17 @@ impl ScriptedModel {
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.listener.address.port()
     }
 
     /// `http://127.0.0.1:port`, without `/v1`.
     pub fn root_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address)
     }
 
     /// `http://127.0.0.1:port/v1`, what `OPENAI_API_BASE` wants.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}/v1", self.listener.address)
     }
 
     /// Adds one answer to the queue.
@@ -258,17 +237,6 @@ impl ScriptedModel {
 
     fn state(&self) -> MutexGuard<'_, State> {
         serve::lock(&self.state)
-    }
-}
-
-impl Drop for ScriptedModel {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

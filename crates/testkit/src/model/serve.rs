@@ -64,7 +64,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Shared) {
     }
 }
 
-async fn read_request(connection: &mut Connection, head: http::Head) -> io::Result<SeenRequest> {
+pub(crate) async fn read_request(connection: &mut Connection, head: http::Head) -> io::Result<SeenRequest> {
     let mut words = head.first_line.split(' ');
     let (Some(method), Some(path)) = (words.next(), words.next()) else {
         return Err(invalid(format!("not a request line: {}", head.first_line)));
