@@ -32,6 +32,7 @@ mod row;
 pub mod runs;
 pub mod secrets;
 pub mod sources;
+mod statement;
 pub mod steps;
 pub mod tables;
 pub mod tags;

@@ -1,9 +1,8 @@
 //! Search in messages by words, with the full-text index of the database in use.
 
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, Text},
-};
+use std::collections::HashMap;
+
+use diesel::{pg::Pg, prelude::*, sqlite::Sqlite};
 
 use super::{History, row::MessageRow};
 use crate::{
@@ -11,8 +10,9 @@ use crate::{
     connection::{Backend, with_backend},
     row::readable,
     schema::{AgentId, MessageRole, OrganizationId, StoredMessage, Timestamp},
+    statement::{Bind, Conditions, hits},
     tables::messages as t,
-    text::{any_in_postgres, any_in_sqlite, contains, words},
+    text::{any_in_postgres, any_in_sqlite, pattern, words},
 };
 
 /// What is searched for, and where.
@@ -20,6 +20,8 @@ use crate::{
 pub struct SearchQuery<'a> {
     /// Among the messages of this agent.
     pub agent_id: Option<AgentId>,
+    /// Among those of the agents of this project.
+    pub project_id: Option<&'a str>,
     /// Among those of this history.
     pub history: History,
     /// Words, any of which a message must have. Without them the newest messages are found.
@@ -43,17 +45,8 @@ pub struct Found {
     pub rank: Option<i64>,
 }
 
-/// The place of a message in the table, with what the index thinks of it.
-#[derive(QueryableByName)]
-struct Hit {
-    #[diesel(sql_type = BigInt)]
-    sequence_id: i64,
-}
-
-/// How many of the best hits of the index are looked at for one result that is wanted: the other conditions are
-/// applied to them.
-const HITS_PER_RESULT: i64 = 40;
-
+/// The best of the index; where the index has none, the newest that contain the text as it stands, since the index knows
+/// whole words alone; without a text the newest.
 pub(super) fn search(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>) -> Result<Vec<Found>> {
     let Some(text) = query.text.map(str::trim).filter(|text| !text.is_empty()) else {
         return newest(conn, organization, query, None);
@@ -61,98 +54,115 @@ pub(super) fn search(conn: &mut Conn, organization: OrganizationId, query: &Sear
     let words = words(text);
     if !words.is_empty() {
         let hits = ranked(conn, organization, query, &words)?;
-        let found = by_rank(conn, organization, query, &hits)?;
-        if !found.is_empty() {
-            return Ok(found);
+        if !hits.is_empty() {
+            let found = in_order(conn, &hits)?.into_iter().zip(1..);
+            return Ok(found.map(|(message, rank)| Found { message, rank: Some(rank) }).collect());
         }
     }
-    // The index knows whole words; what is part of one, or no word at all, is found the slow way.
     newest(conn, organization, query, Some(text))
 }
 
-/// The best hits of the index among the organization's (and the agent's) messages, best first.
+/// Demands what the query does of `messages m`.
+fn demand(with: &mut Conditions, organization: OrganizationId, query: &SearchQuery<'_>) {
+    with.and("m.organization_id =", Bind::Text(organization.to_string()));
+    if let Some(agent) = query.agent_id {
+        with.and("m.agent_id =", Bind::Text(agent.to_string()));
+    }
+    if let Some(project) = query.project_id {
+        let place = with.bind(Bind::Text(project.to_owned()));
+        with.sql += &format!(" AND m.agent_id IN (SELECT a.id FROM agents a WHERE a.project_id = {place})");
+    }
+    match query.history {
+        History::Any => {}
+        History::Default => with.sql += " AND m.conversation_id IS NULL",
+        History::Conversation(id) => with.and("m.conversation_id =", Bind::Text(id.to_string())),
+    }
+    if !query.roles.is_empty() {
+        let places = with.bind_all(query.roles.iter().map(|role| Bind::Text(role.as_str().to_owned())));
+        with.sql += &format!(" AND m.role IN ({places})");
+    }
+    if let Some(start) = query.start {
+        with.and("m.created_at >=", Bind::Time(start.naive()));
+    }
+    if let Some(end) = query.end {
+        with.and("m.created_at <=", Bind::Time(end.naive()));
+    }
+}
+
+/// The best hits of the index, best first, the newer of equals first.
 fn ranked(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
-    let organization = organization.to_string();
-    let agent = query.agent_id.map(|id| id.to_string()).unwrap_or_default();
-    let most = query.limit.max(0).saturating_mul(HITS_PER_RESULT);
-    let hits: Vec<Hit> = match conn.backend() {
-        Backend::Sqlite(c) => diesel::sql_query(
-            "SELECT m.sequence_id FROM messages_fts f JOIN messages m ON m.sequence_id = f.rowid \
-                 WHERE messages_fts MATCH ? AND m.organization_id = ? AND (? = '' OR m.agent_id = ?) \
-                 ORDER BY f.rank, m.sequence_id DESC LIMIT ?",
-        )
-        .bind::<Text, _>(any_in_sqlite(words))
-        .bind::<Text, _>(&organization)
-        .bind::<Text, _>(&agent)
-        .bind::<Text, _>(&agent)
-        .bind::<BigInt, _>(most)
-        .load(c)?,
-        Backend::Postgres(c) => diesel::sql_query(
-            "SELECT m.sequence_id FROM messages m, to_tsquery('simple', $1) q \
-                 WHERE m.search_vector @@ q AND m.organization_id = $2 AND ($3 = '' OR m.agent_id = $3) \
-                 ORDER BY ts_rank(m.search_vector, q) DESC, m.sequence_id DESC LIMIT $4",
-        )
-        .bind::<Text, _>(any_in_postgres(words))
-        .bind::<Text, _>(&organization)
-        .bind::<Text, _>(&agent)
-        .bind::<BigInt, _>(most)
-        .load(c)?,
-    };
-    Ok(hits.into_iter().map(|hit| hit.sequence_id).collect())
+    Ok(match conn.backend() {
+        Backend::Sqlite(c) => {
+            let mut with = Conditions::of_sqlite();
+            let text = with.bind(Bind::Text(any_in_sqlite(words)));
+            demand(&mut with, organization, query);
+            let limit = with.bind(Bind::Number(query.limit.max(0)));
+            let sql = format!(
+                "SELECT m.sequence_id FROM messages_fts f JOIN messages m ON m.sequence_id = f.rowid \
+                 WHERE messages_fts MATCH {text}{} ORDER BY f.rank, m.sequence_id DESC LIMIT {limit}",
+                with.sql
+            );
+            hits!(Sqlite, c, sql, with.binds)
+        }
+        Backend::Postgres(c) => {
+            let mut with = Conditions::of_postgres();
+            let text = with.bind(Bind::Text(any_in_postgres(words)));
+            demand(&mut with, organization, query);
+            let limit = with.bind(Bind::Number(query.limit.max(0)));
+            let sql = format!(
+                "SELECT m.sequence_id FROM messages m, to_tsquery('simple', {text}) q \
+                 WHERE m.search_vector @@ q{} \
+                 ORDER BY ts_rank(m.search_vector, q) DESC, m.sequence_id DESC LIMIT {limit}",
+                with.sql
+            );
+            hits!(Pg, c, sql, with.binds)
+        }
+    })
 }
 
-macro_rules! conditions {
-    ($organization:expr, $query:expr) => {{
-        let mut rows = t::table.filter(t::organization_id.eq($organization.to_string())).into_boxed();
-        if let Some(agent) = $query.agent_id {
-            rows = rows.filter(t::agent_id.eq(agent.to_string()));
-        }
-        match $query.history {
-            History::Any => {}
-            History::Default => rows = rows.filter(t::conversation_id.is_null()),
-            History::Conversation(id) => rows = rows.filter(t::conversation_id.eq(id.to_string())),
-        }
-        if !$query.roles.is_empty() {
-            let roles: Vec<&str> = $query.roles.iter().map(|role| role.as_str()).collect();
-            rows = rows.filter(t::role.eq_any(roles));
-        }
-        if let Some(start) = $query.start {
-            rows = rows.filter(t::created_at.ge(start.naive()));
-        }
-        if let Some(end) = $query.end {
-            rows = rows.filter(t::created_at.le(end.naive()));
-        }
-        rows
-    }};
-}
-
-fn by_rank(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, hits: &[i64]) -> Result<Vec<Found>> {
-    let mut rows: Vec<MessageRow> = with_backend!(conn, c => {
-        conditions!(organization, query)
-            .filter(t::sequence_id.eq_any(hits))
-            .select(MessageRow::as_select())
-            .load(c)
-    })?;
-    let place = |row: &MessageRow| hits.iter().position(|hit| *hit == row.sequence_id).unwrap_or(usize::MAX);
-    rows.sort_by_key(place);
-    rows.truncate(usize::try_from(query.limit).unwrap_or_default());
-    let found = readable(rows, MessageRow::into_message).into_iter().zip(1..);
-    Ok(found.map(|(message, rank)| Found { message, rank: Some(rank) }).collect())
-}
-
+/// The newest messages that have a text, and this part in it.
 fn newest(
     conn: &mut Conn,
     organization: OrganizationId,
     query: &SearchQuery<'_>,
-    substring: Option<&str>,
+    part: Option<&str>,
 ) -> Result<Vec<Found>> {
-    let rows: Vec<MessageRow> = with_backend!(conn, c => {
-        let mut rows = conditions!(organization, query).filter(t::search_text.is_not_null());
-        if let Some(substring) = substring {
-            rows = rows.filter(contains(t::search_text, substring));
+    let statement = |mut with: Conditions, contains: Option<(&str, String)>| {
+        demand(&mut with, organization, query);
+        if let Some((contains, pattern)) = contains {
+            let place = with.bind(Bind::Text(pattern));
+            with.sql += &format!(" AND {contains} {place} ESCAPE '\\'");
         }
-        rows.order(t::sequence_id.desc()).limit(query.limit.max(0)).select(MessageRow::as_select()).load(c)
-    })?;
-    let messages = readable(rows, MessageRow::into_message).into_iter();
+        let limit = with.bind(Bind::Number(query.limit.max(0)));
+        let sql = format!(
+            "SELECT m.sequence_id FROM messages m WHERE m.search_text IS NOT NULL{} \
+             ORDER BY m.sequence_id DESC LIMIT {limit}",
+            with.sql
+        );
+        (sql, with.binds)
+    };
+    let hits = match conn.backend() {
+        Backend::Sqlite(c) => {
+            let contains = part.map(|part| ("muisti_fold(m.search_text) LIKE", pattern(&part.to_lowercase())));
+            let (sql, binds) = statement(Conditions::of_sqlite(), contains);
+            hits!(Sqlite, c, sql, binds)
+        }
+        Backend::Postgres(c) => {
+            let contains = part.map(|part| ("m.search_text ILIKE", pattern(part)));
+            let (sql, binds) = statement(Conditions::of_postgres(), contains);
+            hits!(Pg, c, sql, binds)
+        }
+    };
+    let messages = in_order(conn, &hits)?.into_iter();
     Ok(messages.map(|message| Found { message, rank: None }).collect())
+}
+
+/// The messages of these hits, in their order.
+fn in_order(conn: &mut Conn, hits: &[i64]) -> Result<Vec<StoredMessage>> {
+    let places: HashMap<i64, usize> = hits.iter().enumerate().map(|(place, hit)| (*hit, place)).collect();
+    let mut rows: Vec<MessageRow> = with_backend!(conn, c => {
+        t::table.filter(t::sequence_id.eq_any(hits)).select(MessageRow::as_select()).load(c)
+    })?;
+    rows.sort_by_key(|row| places.get(&row.sequence_id).copied().unwrap_or(usize::MAX));
+    Ok(readable(rows, MessageRow::into_message))
 }

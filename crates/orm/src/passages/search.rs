@@ -2,13 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::NaiveDateTime;
-use diesel::{
-    pg::Pg,
-    prelude::*,
-    sql_types::{self, BigInt},
-    sqlite::Sqlite,
-};
+use diesel::{pg::Pg, prelude::*, sqlite::Sqlite};
 
 use super::row::PassageRow;
 use crate::{
@@ -16,6 +10,7 @@ use crate::{
     connection::{Backend, with_backend},
     row::readable,
     schema::{ArchiveId, OrganizationId, Passage, TagMatchMode, Timestamp},
+    statement::{Bind, Conditions, hits},
     tables::{passages as t, passages_tags},
     text::{any_in_postgres, any_in_sqlite, contains, words},
 };
@@ -74,112 +69,60 @@ pub fn search(conn: &mut Conn, organization: OrganizationId, query: &PassageQuer
     by_age(conn, organization, query, Some(text))
 }
 
-#[derive(QueryableByName)]
-struct Hit {
-    #[diesel(sql_type = BigInt)]
-    sequence_id: i64,
-}
-
-/// A value in a statement that is put together by hand.
-enum Bind {
-    Text(String),
-    Time(NaiveDateTime),
-    Number(i64),
-}
-
-/// The conditions of a query over `passages p`, as SQL.
-struct Conditions {
-    sql: String,
-    binds: Vec<Bind>,
-    /// Whether parameters have numbers.
-    numbered: bool,
-}
-
-impl Conditions {
-    /// The place of a new parameter.
-    fn bind(&mut self, value: Bind) -> String {
-        self.binds.push(value);
-        if self.numbered { format!("${}", self.binds.len()) } else { "?".to_owned() }
+/// Demands what the query does of `passages p`.
+fn demand(with: &mut Conditions, organization: OrganizationId, query: &PassageQuery<'_>) {
+    with.and("p.organization_id =", Bind::Text(organization.to_string()));
+    if let Scope::Archive(archive) = query.scope {
+        with.and("p.archive_id =", Bind::Text(archive.to_string()));
     }
-
-    /// Those of the query, after the parameters that are there already.
-    fn add(&mut self, organization: OrganizationId, query: &PassageQuery<'_>) {
-        let place = self.bind(Bind::Text(organization.to_string()));
-        self.sql += &format!(" AND p.organization_id = {place}");
-        if let Scope::Archive(archive) = query.scope {
-            let place = self.bind(Bind::Text(archive.to_string()));
-            self.sql += &format!(" AND p.archive_id = {place}");
-        }
-        if let Some(start) = query.start {
-            let place = self.bind(Bind::Time(start.naive()));
-            self.sql += &format!(" AND p.created_at >= {place}");
-        }
-        if let Some(end) = query.end {
-            let place = self.bind(Bind::Time(end.naive()));
-            self.sql += &format!(" AND p.created_at <= {place}");
-        }
-        let tags: BTreeSet<&String> = query.tags.iter().collect();
-        if tags.is_empty() {
-            return;
-        }
-        let needed = match query.tag_match_mode {
-            TagMatchMode::Any => 1,
-            TagMatchMode::All => i64::try_from(tags.len()).unwrap_or(i64::MAX),
-        };
-        let places: Vec<String> = tags.into_iter().map(|tag| self.bind(Bind::Text(tag.clone()))).collect();
-        let needed = self.bind(Bind::Number(needed));
-        self.sql += &format!(
-            " AND (SELECT count(*) FROM passages_tags g WHERE g.passage_id = p.id AND g.tag IN ({})) >= {needed}",
-            places.join(", ")
-        );
+    if let Some(start) = query.start {
+        with.and("p.created_at >=", Bind::Time(start.naive()));
     }
-}
-
-/// Runs a statement with its parameters.
-macro_rules! run {
-    ($DB:ty, $c:expr, $sql:expr, $binds:expr) => {{
-        let mut statement = diesel::sql_query($sql).into_boxed::<$DB>();
-        for bind in $binds {
-            statement = match bind {
-                Bind::Text(text) => statement.bind::<sql_types::Text, _>(text),
-                Bind::Time(time) => statement.bind::<sql_types::Timestamp, _>(time),
-                Bind::Number(number) => statement.bind::<BigInt, _>(number),
-            };
-        }
-        statement.load::<Hit>($c)
-    }};
+    if let Some(end) = query.end {
+        with.and("p.created_at <=", Bind::Time(end.naive()));
+    }
+    let tags: BTreeSet<&String> = query.tags.iter().collect();
+    if tags.is_empty() {
+        return;
+    }
+    let needed = match query.tag_match_mode {
+        TagMatchMode::Any => 1,
+        TagMatchMode::All => i64::try_from(tags.len()).unwrap_or(i64::MAX),
+    };
+    let places = with.bind_all(tags.into_iter().map(|tag| Bind::Text(tag.clone())));
+    let tagged = format!("(SELECT count(*) FROM passages_tags g WHERE g.passage_id = p.id AND g.tag IN ({places})) >=");
+    with.and(&tagged, Bind::Number(needed));
 }
 
 /// The best hits of the index that match, best first, the newer of equals first.
 fn ranked(conn: &mut Conn, organization: OrganizationId, query: &PassageQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
     const ORDER: &str = "p.created_at DESC, p.id DESC LIMIT";
-    let hits = match conn.backend() {
+    Ok(match conn.backend() {
         Backend::Sqlite(c) => {
-            let mut with = Conditions { sql: String::new(), binds: Vec::new(), numbered: false };
+            let mut with = Conditions::of_sqlite();
             let text = with.bind(Bind::Text(any_in_sqlite(words)));
-            with.add(organization, query);
+            demand(&mut with, organization, query);
             let limit = with.bind(Bind::Number(query.limit.max(0)));
             let sql = format!(
                 "SELECT p.sequence_id FROM passages_fts f JOIN passages p ON p.sequence_id = f.rowid \
                  WHERE passages_fts MATCH {text}{} ORDER BY f.rank, {ORDER} {limit}",
                 with.sql
             );
-            run!(Sqlite, c, sql, with.binds)?
+            hits!(Sqlite, c, sql, with.binds)
         }
         Backend::Postgres(c) => {
-            let mut with = Conditions { sql: String::new(), binds: Vec::new(), numbered: true };
+            let mut with = Conditions::of_postgres();
             let text = with.bind(Bind::Text(any_in_postgres(words)));
-            with.add(organization, query);
+            demand(&mut with, organization, query);
             let limit = with.bind(Bind::Number(query.limit.max(0)));
             let sql = format!(
                 "SELECT p.sequence_id FROM passages p, to_tsquery('simple', {text}) q \
                  WHERE p.search_vector @@ q{} ORDER BY ts_rank(p.search_vector, q) DESC, {ORDER} {limit}",
                 with.sql
             );
-            run!(Pg, c, sql, with.binds)?
+            hits!(Pg, c, sql, with.binds)
         }
-    };
-    Ok(hits.into_iter().map(|hit| hit.sequence_id).collect())
+    })
 }
 
 /// The passages of these hits, in their order.
