@@ -47,6 +47,9 @@ pub enum Error {
     /// A model handle that no provider has. 404.
     #[error("NOT_FOUND: {0}")]
     HandleNotFound(String),
+    /// What there was is no longer kept. 410.
+    #[error("EXPIRED: {0}")]
+    Expired(String),
     /// The state of things forbids it, until the caller changes that state. 409, not to be repeated as it is.
     #[error("CONFLICT: {0}")]
     Conflict(String),

@@ -6,6 +6,7 @@ use crate::{
     Settings, actor,
     agent_loop::Node,
     error::{Error, Result},
+    frames::FrameStore,
     llm::{Catalog, LlmSettings},
     orm::Db,
     secret::Cipher,
@@ -22,6 +23,7 @@ struct Inner {
     settings: Settings,
     cipher: Cipher,
     node: Node,
+    frames: FrameStore,
 }
 
 impl Services {
@@ -39,7 +41,8 @@ impl Services {
         .await?;
         let catalog = Catalog::new(&llm);
         let node = Node::new(settings.node.clone());
-        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node })))
+        let frames = FrameStore::start(db.clone());
+        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node, frames })))
     }
 
     /// The database.
@@ -65,6 +68,11 @@ impl Services {
     /// This process among those that share the database.
     pub fn node(&self) -> &Node {
         &self.0.node
+    }
+
+    /// The streams of the background runs that live in this process.
+    pub(crate) fn frames(&self) -> &FrameStore {
+        &self.0.frames
     }
 
     /// Whether the server is about to stop.

@@ -18,6 +18,9 @@ const ROWS: usize = 1000;
 /// The longest client's own id that is noted, in bytes. A longer one would not fit into an index.
 const OTID_BYTES: usize = 512;
 
+/// The states of a run that has not ended.
+const GOING: [&str; 2] = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
+
 /// One frame of a run's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -116,8 +119,22 @@ pub fn progress(conn: &mut Conn, run: RunId) -> Result<Option<Progress>> {
         frames.order(t::seq.desc()).select((t::seq, t::terminal)).first(c).optional()
     })?;
     let (last, terminal) = last.unwrap_or((0, false));
-    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()].contains(&status.as_str());
-    Ok(Some(Progress { last, terminal, going }))
+    Ok(Some(Progress { last, terminal, going: GOING.contains(&status.as_str()) }))
+}
+
+/// The newest run of a history that is going.
+pub fn newest_going(conn: &mut Conn, organization: OrganizationId, history_key: &str) -> Result<Option<RunId>> {
+    let run: Option<String> = with_backend!(conn, c => {
+        runs::table
+            .filter(runs::history_key.eq(history_key))
+            .filter(runs::organization_id.eq(organization.to_string()))
+            .filter(runs::status.eq_any(GOING))
+            .order((runs::created_at.desc(), runs::id.desc()))
+            .select(runs::id)
+            .first(c)
+            .optional()
+    })?;
+    Ok(run.and_then(|run| run.parse().ok()))
 }
 
 /// Deletes the streams that ended before this time, of at most `limit` runs, and forgets as many requests of before it.

@@ -168,6 +168,7 @@ fn manager_status(error: &Error) -> StatusCode {
     match error {
         Error::InvalidArgument(_) | Error::BadRequest(_) | Error::ContextWindowExceeded(_) => StatusCode::BAD_REQUEST,
         Error::NotFound(_) | Error::HandleNotFound(_) => StatusCode::NOT_FOUND,
+        Error::Expired(_) => StatusCode::GONE,
         Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,
         Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Llm(error) => llm::status(error),

@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use muisti_orm::schema::{MessageType, RunId, StopReason, StreamEvent, UsageStatistics, WireMessage};
+use muisti_orm::{
+    frames::NewFrame,
+    schema::{MessageType, RunId, StreamEvent, WireMessage},
+};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::failure::Failure;
+use crate::{
+    Result,
+    frames::{self, FrameStore, FrameWriter},
+};
 
 /// How the client of a turn wants to see it.
 pub(super) enum Delivery {
@@ -15,9 +21,19 @@ pub(super) enum Delivery {
     Steps(UnboundedSender<StreamEvent>),
     /// The model's answer piece by piece, tool returns when they are stored.
     Tokens(UnboundedSender<StreamEvent>),
+    /// As a stream that is stored, for any number of clients, by steps or by tokens.
+    Stored {
+        /// Where it is stored.
+        stream: FrameWriter,
+        /// Whether the model's answer is in it piece by piece.
+        tokens: bool,
+    },
 }
 
 /// Takes the events of one turn and hands on what its client asked for.
+///
+/// What is not in the database yet goes through [`Self::delta`]. What a transaction of the turn stores goes through
+/// [`Self::stage`] before it, and [`Self::publish`] after it is committed.
 ///
 /// A client that is gone is no reason to stop: what cannot be sent is dropped. The channel is unbounded because a slow
 /// reader must not slow the turn, and a turn's output is bounded by its steps.
@@ -29,11 +45,38 @@ pub(super) struct Sink {
     first: Option<Duration>,
 }
 
+/// What a transaction is about to make true. It is shown when it is published; dropped, it has never been.
+#[must_use = "what is staged is shown only when it is published"]
+pub(super) struct Staged {
+    /// The frames that the transaction must store, with `orm::frames::append`.
+    pub(super) rows: Vec<NewFrame>,
+    shown: Shown,
+}
+
+enum Shown {
+    Events(Vec<StreamEvent>),
+    Frames(frames::Staged),
+}
+
 impl Sink {
     /// `types` names the kinds of messages that the client wants; an empty list means all of them.
     pub(super) fn new(delivery: Delivery, types: Option<Vec<MessageType>>) -> Self {
         let types = types.filter(|types| !types.is_empty());
         Self { delivery, types, collected: Vec::new(), started: Instant::now(), first: None }
+    }
+
+    /// The sink of a background run that another process has left: its stream goes on behind the last stored frame.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) async fn resume(
+        store: &FrameStore,
+        run: RunId,
+        tokens: bool,
+        types: Option<Vec<MessageType>>,
+    ) -> Result<Self> {
+        let stream = store.resume(run).await?;
+        Ok(Self::new(Delivery::Stored { stream, tokens }, types))
     }
 
     /// Whether the client sees something of the turn before it ends.
@@ -42,7 +85,7 @@ impl Sink {
     }
 
     pub(super) const fn wants_tokens(&self) -> bool {
-        matches!(self.delivery, Delivery::Tokens(_))
+        matches!(self.delivery, Delivery::Tokens(_) | Delivery::Stored { tokens: true, .. })
     }
 
     /// Notes that the model has begun to answer.
@@ -62,52 +105,90 @@ impl Sink {
 
     /// A piece of an answer that is not stored yet.
     pub(super) fn delta(&mut self, message: WireMessage) {
-        if let Delivery::Tokens(client) = &self.delivery
-            && self.wanted(&message)
-        {
-            let _ = client.send(StreamEvent::Message(message));
+        if !self.wants_tokens() || !self.wanted(message.message_type()) {
+            return;
+        }
+        match &self.delivery {
+            Delivery::Stored { stream, .. } => stream.push(message),
+            Delivery::Tokens(client) => {
+                let _ = client.send(StreamEvent::Message(message));
+            }
+            Delivery::Collected | Delivery::Steps(_) => {}
         }
     }
 
-    /// The messages of a step that is stored now, in order.
-    pub(super) fn stored(&mut self, messages: Vec<WireMessage>) {
-        for message in messages {
-            if !self.wanted(&message) {
-                continue;
-            }
-            match &self.delivery {
-                Delivery::Collected => self.collected.push(message),
-                Delivery::Steps(client) => {
-                    let _ = client.send(StreamEvent::Message(message));
-                }
-                // The model's part has gone out piece by piece.
-                Delivery::Tokens(client) => {
-                    if message.message_type() == MessageType::ToolReturnMessage {
-                        let _ = client.send(StreamEvent::Message(message));
-                    }
-                }
-            }
+    /// Waits until all pieces so far are in the database, if they are to be there at all.
+    pub(super) async fn flushed(&mut self) {
+        if let Delivery::Stored { stream, .. } = &self.delivery {
+            stream.flushed().await;
         }
     }
 
-    /// The end of a turn that did not fail. Gives back what was collected.
-    pub(super) fn finish(self, stop_reason: StopReason, usage: &UsageStatistics) -> Vec<WireMessage> {
-        if let Delivery::Steps(client) | Delivery::Tokens(client) = &self.delivery {
-            let _ = client.send(StreamEvent::StopReason(stop_reason.into()));
-            let _ = client.send(StreamEvent::Usage(usage.clone()));
+    /// Prepares what a transaction is about to make true, in order. With a stop reason among the events the stream
+    /// ends.
+    ///
+    /// Pieces that are still on their way to the database are among the rows, so that the transaction stores all that
+    /// comes before it too.
+    pub(super) fn stage(&mut self, mut events: Vec<StreamEvent>) -> Staged {
+        let end = events.iter().any(|event| matches!(event, StreamEvent::StopReason(_)));
+        events.retain(|event| self.shows(event));
+        match &self.delivery {
+            Delivery::Stored { stream, .. } => {
+                let mut staged = stream.stage(events, end);
+                Staged { rows: std::mem::take(&mut staged.rows), shown: Shown::Frames(staged) }
+            }
+            _ => Staged { rows: Vec::new(), shown: Shown::Events(events) },
         }
+    }
+
+    /// Shows what was staged. The transaction that made it true must have been committed.
+    pub(super) fn publish(&mut self, staged: Staged) {
+        match (staged.shown, &self.delivery) {
+            (Shown::Frames(frames), Delivery::Stored { stream, .. }) => stream.publish(frames),
+            (Shown::Events(events), Delivery::Steps(client) | Delivery::Tokens(client)) => {
+                for event in events {
+                    let _ = client.send(event);
+                }
+            }
+            (Shown::Events(events), _) => self.collected.extend(events.into_iter().filter_map(|event| match event {
+                StreamEvent::Message(message) => Some(message),
+                _ => None,
+            })),
+            (Shown::Frames(_), _) => {}
+        }
+    }
+
+    /// What was collected for one answer at the end.
+    pub(super) fn into_collected(self) -> Vec<WireMessage> {
         self.collected
     }
 
-    /// The end of a turn that failed.
-    pub(super) fn fail(self, failure: &Failure, run_id: RunId) {
-        if let Delivery::Steps(client) | Delivery::Tokens(client) = &self.delivery {
-            let _ = client.send(StreamEvent::StopReason(failure.stop_reason.into()));
-            let _ = client.send(StreamEvent::Error(failure.message(run_id)));
+    /// Whether an event of a transaction is shown.
+    fn shows(&self, event: &StreamEvent) -> bool {
+        match event {
+            StreamEvent::Message(message) => {
+                let kind = message.message_type();
+                self.wanted(kind) && !(self.wants_tokens() && comes_in_pieces(kind))
+            }
+            _ => true,
         }
     }
 
-    fn wanted(&self, message: &WireMessage) -> bool {
-        self.types.as_ref().is_none_or(|types| types.contains(&message.message_type()))
+    fn wanted(&self, kind: MessageType) -> bool {
+        self.types.as_ref().is_none_or(|types| types.contains(&kind))
     }
+}
+
+/// Whether a token stream has messages of this kind piece by piece, and not once more when they are stored; nor does it
+/// repeat what its client has answered.
+const fn comes_in_pieces(kind: MessageType) -> bool {
+    matches!(
+        kind,
+        MessageType::AssistantMessage
+            | MessageType::ReasoningMessage
+            | MessageType::HiddenReasoningMessage
+            | MessageType::ToolCallMessage
+            | MessageType::ApprovalRequestMessage
+            | MessageType::ApprovalResponseMessage
+    )
 }

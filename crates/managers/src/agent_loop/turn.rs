@@ -9,7 +9,7 @@ use muisti_orm::{
     Conn, agents, leases, messages, runs,
     schema::{
         AgentId, ConversationId, MessageId, MessageRole, RunId, RunRequestConfig, RunStatus, SendResponse, StepId,
-        StepStatus, StopReason, StoredMessage, StreamingSendRequest, UsageStatistics, WireOptions, to_wire_list,
+        StepStatus, StopReason, StopReasonEvent, StoredMessage, StreamingSendRequest, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
@@ -181,7 +181,10 @@ impl Turn {
         };
         match outcome {
             Ok(stop_reason) => {
-                let messages = self.sink.finish(stop_reason, &self.usage);
+                let end = vec![StopReasonEvent::from(stop_reason).into(), self.usage.clone().into()];
+                let end = self.sink.stage(end);
+                self.sink.publish(end);
+                let messages = self.sink.into_collected();
                 let usage = self.usage;
                 Ok(SendResponse { messages, stop_reason: stop_reason.into(), usage, logprobs: None, turns: None })
             }
@@ -285,7 +288,9 @@ impl Turn {
         self.open = next_id;
         // What the server said in the user's place is not for the client.
         let new = stored.into_iter().skip(shown_from).filter(|message| message.role != MessageRole::User);
-        self.sink.stored(to_wire_list(&new.collect::<Vec<_>>(), &self.wire_options()));
+        let new = to_wire_list(&new.collect::<Vec<_>>(), &self.wire_options());
+        let staged = self.sink.stage(new.into_iter().map(Into::into).collect());
+        self.sink.publish(staged);
         Ok(())
     }
 
@@ -305,7 +310,7 @@ impl Turn {
     }
 
     /// Ends a turn that failed: its run, its step, its claim on the history. Finished steps stay.
-    async fn fail(self, error: Error) -> Error {
+    async fn fail(mut self, error: Error) -> Error {
         let failure = Failure::new(error);
         let message = failure.message(self.run_id);
         tracing::info!(run_id = %self.run_id, error_type = message.error_type, error = %failure.error, "a turn failed");
@@ -335,7 +340,9 @@ impl Turn {
             // Recovery will find the run once its lease has run out.
             tracing::error!(run_id = %self.run_id, %error, "the end of a failed turn could not be stored");
         }
-        self.sink.fail(&failure, self.run_id);
+        let end = vec![StopReasonEvent::from(failure.stop_reason).into(), failure.message(self.run_id).into()];
+        let end = self.sink.stage(end);
+        self.sink.publish(end);
         failure.error
     }
 
