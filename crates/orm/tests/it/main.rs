@@ -5,6 +5,7 @@
 mod agents;
 mod archives;
 mod blocks;
+mod conversations;
 mod db;
 mod files;
 mod pager;

@@ -16,13 +16,16 @@ use muisti_orm::{
     agents::{self, AgentFilter, AgentSort},
     archives::{self, ArchiveFilter},
     blocks::{self, BlockFilter},
+    conversations::{self, ConversationFilter, ConversationSort},
     files,
     groups::{self, GroupFilter},
     identities::{self, IdentityFilter},
     messages::{self, History, MessageFilter},
     organizations, passages,
     runs::{self, RunFilter, RunSort},
-    schema::{ArchiveId, FileId, GroupId, IdentityId, MessageId, PassageId, RunId, SourceId, StepId, ToolId},
+    schema::{
+        ArchiveId, ConversationId, FileId, GroupId, IdentityId, MessageId, PassageId, RunId, SourceId, StepId, ToolId,
+    },
     sources,
     steps::{self, StepFilter},
     tools::{self, ToolFilter},
@@ -278,6 +281,42 @@ on_both! {
                 runs::list_by(conn, org, &filter, RunSort::CreatedAt, page).map(drop)
             }).await;
         }
+    }
+
+    async fn pages_of_conversations_and_of_what_is_in_them_are_read_from_an_index(f) {
+        let db = noting(&f).await;
+        let Actor { organization_id: org, .. } = f.actor;
+        let agent = f.add_agent("agent").await;
+        let (conversation, message) = (ConversationId::random(), MessageId::random().to_string());
+        f.sql(&format!(
+            "INSERT INTO conversations (id, organization_id, agent_id, created_at, updated_at)
+             VALUES ('{conversation}', '{org}', '{agent}', {TIMES});
+             INSERT INTO messages (id, organization_id, agent_id, conversation_id, role, created_at, updated_at)
+             VALUES ('{message}', '{org}', '{agent}', '{conversation}', 'user', {TIMES});
+             INSERT INTO conversation_messages (conversation_id, message_id, position)
+             VALUES ('{conversation}', '{message}', 0)"
+        ));
+        for (agent_id, sort, index, seeks) in [
+            (None, ConversationSort::CreatedAt, "conversations_by_age", true),
+            // Those without a time come last, wherever the index has them: the index is walked to the cursor.
+            (None, ConversationSort::LastMessageAt, "conversations_by_message", false),
+            (None, ConversationSort::LastRunCompletion, "conversations_by_run", false),
+            (Some(agent), ConversationSort::CreatedAt, "conversations_by_agent", true),
+            (Some(agent), ConversationSort::LastMessageAt, "conversations_by_agent_message", false),
+            (Some(agent), ConversationSort::LastRunCompletion, "conversations_by_agent_run", false),
+        ] {
+            expect(&f, &db, index, seeks, &conversation.to_string(), move |conn, page| {
+                let filter = ConversationFilter { agent_id, ..ConversationFilter::default() };
+                conversations::list(conn, org, &filter, sort, page).map(drop)
+            }).await;
+        }
+        let index = match f.config.url {
+            DatabaseUrl::Sqlite(_) => "sqlite_autoindex_conversation_messages_2",
+            DatabaseUrl::Postgres(_) => "conversation_messages_conversation_id_position_key",
+        };
+        expect(&f, &db, index, false, &message, move |conn, page| {
+            messages::of_conversation(conn, org, conversation, None, page).map(drop)
+        }).await;
     }
 
     async fn pages_of_organizations_and_users_are_read_from_an_index(f) {
