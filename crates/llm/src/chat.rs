@@ -79,6 +79,8 @@ pub enum ChatMessage {
         tool_call_id: String,
         /// The return, as text.
         content: String,
+        /// The images of the return.
+        images: Vec<ChatPart>,
     },
 }
 
@@ -98,13 +100,13 @@ impl ChatMessage {
         Self::Assistant { text: Some(text.into()), reasoning: None, tool_calls: Vec::new(), name: None }
     }
 
-    /// The return of a tool call.
+    /// The return of a tool call, without images.
     pub fn tool(tool_call_id: impl Into<String>, content: impl Into<String>) -> Self {
-        Self::Tool { tool_call_id: tool_call_id.into(), content: content.into() }
+        Self::Tool { tool_call_id: tool_call_id.into(), content: content.into(), images: Vec::new() }
     }
 }
 
-/// One part of a user message.
+/// One part of a user message, or an image of a tool's return.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatPart {
     /// Plain text.

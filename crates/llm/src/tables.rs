@@ -2,6 +2,8 @@
 //!
 //! Most services list their models without sizes. The numbers are those of the providers' model pages.
 
+use crate::provider::ProviderKind;
+
 /// What a model of unknown size is taken to hold.
 pub(crate) const DEFAULT_CONTEXT_WINDOW: i64 = 30_000;
 /// The answer limit of a model of which nothing else is known.
@@ -137,6 +139,18 @@ pub(crate) fn is_openai_reasoning(model: &str) -> bool {
     ["o1", "o3", "o4", "gpt-5"].iter().any(|family| model.starts_with(family))
 }
 
+/// Whether a model may read images: true unless it is one of those that are known to read text only, because asking one
+/// that does not is refused as a whole.
+pub(crate) fn reads_images(kind: ProviderKind, model: &str) -> bool {
+    const OF_OPENAI: [&str; 7] = ["gpt-3.5", "gpt-4-0", "gpt-4-1106", "gpt-4-32k", "o1-mini", "o1-preview", "o3-mini"];
+    match kind {
+        ProviderKind::DeepSeek => false,
+        ProviderKind::Xai => !(model.starts_with("grok-3") || model.starts_with("grok-code")),
+        kind if kind.is_local() => true,
+        _ => model != "gpt-4" && !OF_OPENAI.iter().any(|text_only| model.starts_with(text_only)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +173,19 @@ mod tests {
         }
         assert_eq!(context_window("somebody/unheard-of"), None);
         assert_eq!((max_tokens("gpt-4o-mini"), max_tokens("gpt-5"), max_tokens("gpt-5.2")), (16_384, 16_384, 128_000));
+    }
+
+    #[test]
+    fn models_read_images_unless_they_are_known_not_to() {
+        for model in ["gpt-4o", "gpt-4-turbo", "gpt-4.1", "o1", "o3", "gpt-5", "unheard-of"] {
+            assert!(reads_images(ProviderKind::OpenAi, model), "{model}");
+        }
+        for model in ["gpt-3.5-turbo", "gpt-4", "gpt-4-0613", "o1-mini", "o3-mini"] {
+            assert!(!reads_images(ProviderKind::OpenAi, model), "{model}");
+            assert!(reads_images(ProviderKind::Ollama, model), "{model}");
+        }
+        assert!(!reads_images(ProviderKind::DeepSeek, "deepseek-chat"));
+        assert!(!reads_images(ProviderKind::Xai, "grok-3-mini") && reads_images(ProviderKind::Xai, "grok-4"));
     }
 
     #[test]

@@ -64,6 +64,7 @@ mod tests {
             let _ = socket.read(&mut head).await.unwrap();
             socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         });
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let built = http_only(Client::builder().no_proxy());
         assert!(!built.can_https);
         let text = built.http.get(format!("http://{address}/")).send().await.unwrap().text().await.unwrap();

@@ -7,6 +7,7 @@
 mod chunk;
 mod embed;
 mod errors;
+mod messages;
 mod models;
 mod request;
 mod stream;

@@ -22,7 +22,7 @@ impl Answer {
         {
             return call(tool, json!({}));
         }
-        if let Some(ChatMessage::Tool { tool_call_id, content }) = request.messages.last() {
+        if let Some(ChatMessage::Tool { tool_call_id, content, .. }) = request.messages.last() {
             return say(request, after_tool(request, tool_call_id, content));
         }
         let text = last_user_text(request);
