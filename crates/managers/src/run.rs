@@ -4,7 +4,7 @@ use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
     runs::{self, RunFilter, RunSort},
-    schema::{AgentId, Run, RunId, RunMetrics, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
+    schema::{AgentId, OrganizationId, Run, RunId, RunMetrics, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
     steps::{self, StepFilter},
 };
 
@@ -106,12 +106,7 @@ impl RunManager<'_> {
         let actor = *actor;
         let read = move |conn: &mut Conn| {
             let run = get(conn, &actor, id)?;
-            let agent = agents::get(conn, actor.organization_id, run.agent_id)?;
-            let filter = MessageFilter { run_id: Some(id), ..Default::default() };
-            let messages = messages::list(conn, actor.organization_id, &filter, &page)?;
-            let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
-            let options = run.request_config.unwrap_or_default().wire_options(text_is_assistant);
-            Ok::<_, Error>(to_wire_list(&messages, &options))
+            wire_messages(conn, actor.organization_id, &run, &page)
         };
         self.0.db().read(read).await
     }
@@ -144,11 +139,26 @@ impl RunManager<'_> {
     }
 }
 
+/// A page of the messages of a run, shown as its request asked for.
+pub(crate) fn wire_messages(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    run: &Run,
+    page: &Page,
+) -> Result<Vec<WireMessage>> {
+    let agent = agents::get(conn, organization, run.agent_id)?;
+    let filter = MessageFilter { run_id: Some(run.id), ..Default::default() };
+    let messages = messages::list(conn, organization, &filter, page)?;
+    let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
+    let options = run.request_config.clone().unwrap_or_default().wire_options(text_is_assistant);
+    Ok(to_wire_list(&messages, &options))
+}
+
 fn get(conn: &mut Conn, actor: &Actor, id: RunId) -> Result<Run> {
     let run = runs::get(conn, actor.organization_id, id)?;
     run.ok_or_else(|| missing(id))
 }
 
-fn missing(id: RunId) -> Error {
+pub(crate) fn missing(id: RunId) -> Error {
     Error::NotFound(format!("Run with id {id} not found"))
 }

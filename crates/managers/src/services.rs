@@ -5,12 +5,16 @@ use std::sync::Arc;
 use crate::{
     Settings, actor,
     agent_loop::Node,
+    callback::Bell,
     error::{Error, Result},
     frames::FrameStore,
     llm::{Catalog, LlmSettings},
     orm::Db,
+    outbound::Outbound,
     secret::Cipher,
+    step_webhook::StepWebhook,
     tool,
+    trace::Recorder,
 };
 
 /// Everything a server is made of, above its routes. Cheap to clone; the clones are the same server.
@@ -23,7 +27,11 @@ struct Inner {
     settings: Settings,
     cipher: Cipher,
     node: Node,
+    outbound: Outbound,
+    bell: Bell,
+    step_webhook: StepWebhook,
     frames: FrameStore,
+    trace_recorder: Recorder,
 }
 
 impl Services {
@@ -41,8 +49,25 @@ impl Services {
         .await?;
         let catalog = Catalog::new(&llm);
         let node = Node::new(settings.node.clone());
+        let outbound = Outbound::new(settings.allow_private_addresses);
+        let step_webhook = StepWebhook::new(settings.step_webhook.clone());
         let frames = FrameStore::start(db.clone());
-        Ok(Self(Arc::new(Inner { db, catalog, settings, cipher, node, frames })))
+        let trace_recorder = match settings.track_provider_trace {
+            true => Recorder::start(db.clone(), settings.telemetry_source.clone()),
+            false => Recorder::off(),
+        };
+        Ok(Self(Arc::new(Inner {
+            db,
+            catalog,
+            settings,
+            cipher,
+            node,
+            outbound,
+            bell: Bell::default(),
+            step_webhook,
+            frames,
+            trace_recorder,
+        })))
     }
 
     /// The database.
@@ -70,9 +95,29 @@ impl Services {
         &self.0.node
     }
 
+    /// Where model calls are noted.
+    pub(crate) fn trace_recorder(&self) -> &Recorder {
+        &self.0.trace_recorder
+    }
+
     /// The streams of the background runs that live in this process.
     pub(crate) fn frames(&self) -> &FrameStore {
         &self.0.frames
+    }
+
+    /// What asks addresses that users name.
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.0.outbound
+    }
+
+    /// What is rung when a run with a callback has ended.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.0.bell
+    }
+
+    /// What tells the operator's service that a step has ended.
+    pub fn step_webhook(&self) -> &StepWebhook {
+        &self.0.step_webhook
     }
 
     /// Whether the server is about to stop.

@@ -25,6 +25,10 @@ pub struct Settings {
     pub no_default_actor: bool,
     /// Whether agents keep when their last run ended and how long it took.
     pub track_last_run: bool,
+    /// Whether model calls are kept, with what was asked and answered.
+    pub track_provider_trace: bool,
+    /// What this server calls itself in the traces of model calls.
+    pub telemetry_source: Option<String>,
     /// The key that secrets are encrypted with. Without it the key is in a file of the data directory.
     pub encryption_key: Option<String>,
     /// Where the encryption key is kept when the environment gives none.
@@ -32,6 +36,19 @@ pub struct Settings {
     /// The name of this process among those that share a database. It should stay the same from one start to the next,
     /// and must not be that of another process. Without it each start has a new one.
     pub node: Option<String>,
+    /// Whether addresses that users name, of images and callbacks, may be those of this machine and its networks.
+    pub allow_private_addresses: bool,
+    /// Whom to tell that a step has ended.
+    pub step_webhook: Option<StepWebhookSettings>,
+}
+
+/// Whom to tell that a step has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepWebhookSettings {
+    /// The address to post to. It is the operator's own, so it may be a private one.
+    pub url: String,
+    /// The bearer token to send along.
+    pub key: Option<String>,
 }
 
 impl Default for Settings {
@@ -44,9 +61,13 @@ impl Default for Settings {
             environment: None,
             no_default_actor: false,
             track_last_run: false,
+            track_provider_trace: true,
+            telemetry_source: None,
             encryption_key: None,
             data_dir: None,
             node: None,
+            allow_private_addresses: false,
+            step_webhook: None,
         }
     }
 }
@@ -62,7 +83,8 @@ pub struct InvalidSetting {
 
 impl Settings {
     /// The settings in these environment variables. A name with the prefix `MUISTI_` wins over the same name
-    /// with `LETTA_`; an empty value counts as unset. The data directory is not read from the environment.
+    /// with `LETTA_`; an empty value counts as unset. What the command line sets is not
+    /// read from the environment: the data directory, the node, and whether private addresses may be asked.
     ///
     /// # Errors
     /// For a number or truth value that is none.
@@ -90,9 +112,17 @@ impl Settings {
             environment: text(&["MUISTI_ENVIRONMENT", "LETTA_ENVIRONMENT"]),
             no_default_actor: truth(first(&["MUISTI_NO_DEFAULT_ACTOR", "LETTA_NO_DEFAULT_ACTOR"]))?,
             track_last_run: truth(first(&["MUISTI_TRACK_LAST_AGENT_RUN", "LETTA_TRACK_LAST_AGENT_RUN"]))?,
+            track_provider_trace: match first(&["MUISTI_TRACK_PROVIDER_TRACE", "LETTA_TRACK_PROVIDER_TRACE"]) {
+                Some(setting) => truth(Some(setting))?,
+                None => true,
+            },
+            telemetry_source: text(&["MUISTI_TELEMETRY_SOURCE", "LETTA_TELEMETRY_SOURCE", "DD_SERVICE"]),
             encryption_key: text(&["MUISTI_ENCRYPTION_KEY", "LETTA_ENCRYPTION_KEY"]),
             data_dir: None,
             node: None,
+            allow_private_addresses: false,
+            step_webhook: text(&["MUISTI_STEP_COMPLETE_WEBHOOK", "STEP_COMPLETE_WEBHOOK"])
+                .map(|url| StepWebhookSettings { url, key: text(&["MUISTI_STEP_COMPLETE_KEY", "STEP_COMPLETE_KEY"]) }),
         })
     }
 
@@ -146,5 +176,6 @@ mod tests {
         assert!(error.contains("GLOBAL_MAX_CONTEXT_WINDOW_LIMIT is 'much'"), "{error}");
         assert!(from(&[("LETTA_NO_DEFAULT_ACTOR", "perhaps")]).is_err());
         assert!(from(&[("LETTA_NO_DEFAULT_ACTOR", "True")]).unwrap().no_default_actor);
+        assert!(!from(&[("LETTA_TRACK_PROVIDER_TRACE", "off")]).unwrap().track_provider_trace);
     }
 }

@@ -7,17 +7,19 @@
 use std::collections::HashSet;
 
 use muisti_llm::{ChatMessage, ChatPart, ToolCallOut};
-use muisti_orm::schema::{ContentPart, ImageSource, MessageRole, StoredMessage};
+use muisti_orm::schema::{
+    ContentPart, ImageContent, ImageSource, MessageRole, StoredMessage, ToolReturnPart, ToolReturnValue,
+};
 
-/// The least number of characters of a tool return that is always sent.
-const MIN_RETURN_CHARS: usize = 5_000;
+use crate::tool::clip;
+
 /// What a model reads for a call whose return is missing.
 const NO_RETURN: &str = r#"{"status": "Failed", "message": "The call was interrupted before it returned."}"#;
 
 /// The messages of a request. `system` stands in for the stored system message when given.
 pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_window: i64) -> Vec<ChatMessage> {
     let mut chat = Vec::with_capacity(history.len());
-    let return_limit = return_limit(context_window);
+    let return_limit = clip::limit(context_window);
     let mut open = Calls::default();
     for (index, message) in history.iter().enumerate() {
         match message.role {
@@ -25,9 +27,10 @@ pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_w
                 chat.push(ChatMessage::system(system.map_or_else(|| text_of(&message.content), str::to_owned)));
             }
             MessageRole::Tool | MessageRole::Function => {
-                for (id, content) in returns_of(message) {
-                    if open.answer(&id) {
-                        chat.push(ChatMessage::tool(id, clip(content, return_limit)));
+                for (tool_call_id, content, images) in answers_of(message) {
+                    if open.answer(&tool_call_id) {
+                        let content = clip::text(content, return_limit);
+                        chat.push(ChatMessage::Tool { tool_call_id, content, images });
                     }
                 }
             }
@@ -96,13 +99,38 @@ fn push_assistant(chat: &mut Vec<ChatMessage>, message: &StoredMessage, open: &m
 }
 
 /// The returns of a tool row with the ids of their calls; old rows have only their text.
-fn returns_of(message: &StoredMessage) -> Vec<(String, String)> {
+pub(super) fn returns_of(message: &StoredMessage) -> Vec<(String, String)> {
     if message.tool_returns.is_empty() {
         let id = message.tool_call_id.clone();
         return id.map(|id| (id, text_of(&message.content))).into_iter().collect();
     }
     let texts = message.tool_returns.iter();
     texts.filter_map(|tool| Some((tool.tool_call_id.clone()?, tool.func_response.as_ref()?.shown_as_text()))).collect()
+}
+
+/// What a model reads of the returns of a tool row: the ids of the calls, texts and images.
+fn answers_of(message: &StoredMessage) -> impl Iterator<Item = (String, String, Vec<ChatPart>)> {
+    returns_of(message).into_iter().map(|(id, text)| {
+        let mut stored = message.tool_returns.iter().filter(|tool| tool.tool_call_id.as_ref() == Some(&id));
+        match stored.next().and_then(|tool| tool.func_response.as_ref()) {
+            Some(ToolReturnValue::Parts(parts)) => {
+                let (text, images) = texts_and_images(parts);
+                (id, text, images)
+            }
+            _ => (id, text, Vec::new()),
+        }
+    })
+}
+
+fn texts_and_images(parts: &[ToolReturnPart]) -> (String, Vec<ChatPart>) {
+    let (mut texts, mut images) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            ToolReturnPart::Text(text) => texts.push(text.text.as_str()),
+            ToolReturnPart::Image(image) => images.push(image_part(image)),
+        }
+    }
+    (texts.join("\n"), images)
 }
 
 /// The text parts of some content, in order.
@@ -121,41 +149,28 @@ fn parts_of(content: &[ContentPart]) -> Vec<ChatPart> {
     for part in content {
         match part {
             ContentPart::Text(text) if !text.text.is_empty() => parts.push(ChatPart::Text(text.text.clone())),
-            ContentPart::Image(image) => parts.push(match &image.source {
-                ImageSource::Base64(image) => ChatPart::Image {
-                    media_type: image.media_type.clone(),
-                    data: image.data.clone(),
-                    detail: image.detail.clone(),
-                },
-                ImageSource::Stored(image) => match (&image.media_type, &image.data) {
-                    (Some(media_type), Some(data)) => ChatPart::Image {
-                        media_type: media_type.clone(),
-                        data: data.clone(),
-                        detail: image.detail.clone(),
-                    },
-                    _ => ChatPart::Text("[Image omitted]".to_owned()),
-                },
-                ImageSource::Url(image) => ChatPart::ImageUrl { url: image.url.clone(), detail: None },
-            }),
+            ContentPart::Image(image) => parts.push(image_part(image)),
             _ => {}
         }
     }
     parts
 }
 
-/// How many characters of one tool return are sent: a fifth of the window at four characters a token.
-fn return_limit(context_window: i64) -> usize {
-    let window = usize::try_from(context_window).unwrap_or_default();
-    (window / 5 * 4).max(MIN_RETURN_CHARS)
-}
-
-fn clip(text: String, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text,
-        Some((end, _)) => {
-            let left_out = text.chars().count() - limit;
-            format!("{}... [truncated {left_out} chars]", text.get(..end).unwrap_or_default())
-        }
+fn image_part(image: &ImageContent) -> ChatPart {
+    match &image.source {
+        ImageSource::Base64(image) => ChatPart::Image {
+            media_type: image.media_type.clone(),
+            data: image.data.clone(),
+            detail: image.detail.clone(),
+        },
+        ImageSource::Stored(image) => match (&image.media_type, &image.data) {
+            (Some(media_type), Some(data)) => {
+                ChatPart::Image { media_type: media_type.clone(), data: data.clone(), detail: image.detail.clone() }
+            }
+            _ => ChatPart::Text("[Image omitted]".to_owned()),
+        },
+        // Only in rows from elsewhere: what clients send is fetched when it comes.
+        ImageSource::Url(image) => ChatPart::ImageUrl { url: image.url.clone(), detail: None },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 pub mod base;
+pub(crate) mod clip;
 mod conversation_search;
 mod define;
 mod execute;
@@ -13,6 +14,7 @@ mod run;
 mod search;
 
 pub use arguments::check as check_arguments;
+pub use clip::client_return as clip_client_return;
 pub use define::ToolOrigin;
 pub use execute::{ToolContext, ToolExecutor};
 pub(crate) use import::import;
