@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{AgentId, BlockId, ConversationId, MessageId, ModelSettings, Patch, Timestamp, UserId};
+use crate::{
+    AgentId, BlockId, ConversationId, InputRole, MessageContent, MessageId, ModelSettings, Patch, Timestamp, UserId,
+};
 
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +62,38 @@ pub struct CreateConversation {
     /// The settings of its own model.
     #[schema(inline)]
     pub model_settings: Option<ModelSettings>,
+    /// What was said before, elsewhere: the conversation begins with it. At most 1000 messages, the oldest first.
+    pub messages: Option<Vec<PastMessage>>,
+}
+
+/// A message of a conversation that took place elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PastMessage {
+    /// Who said it.
+    #[schema(inline)]
+    pub role: InputRole,
+    /// What was said. Must not be empty; images must be in the message itself.
+    #[schema(inline)]
+    pub content: MessageContent,
+    /// When it was said; now when missing.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// The name of the sender.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The client's own id of the message; made by the server when missing. A history takes in the same id once.
+    #[serde(default)]
+    pub otid: Option<String>,
+}
+
+/// Messages to take into a history.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ImportMessages {
+    /// The agent, for its default history.
+    #[serde(default)]
+    pub agent_id: Option<AgentId>,
+    /// The messages, at most 1000, the oldest first.
+    pub messages: Vec<PastMessage>,
 }
 
 /// A change of a conversation. Null means no change.

@@ -61,6 +61,12 @@ pub(super) fn messages(start: &Start<'_>, sent: Option<&[MessageCreate]>) -> Vec
     }
 }
 
+/// What the agent said at this time, as agents of the older types say it: by `send_message`, which has returned.
+pub(crate) fn spoken(agent: &AgentRow, words: &str, at: Timestamp) -> Vec<StoredMessage> {
+    let start = Start { now: at, ..Start::of(agent, true) };
+    start.speech(words, None, package_tool_result(true, &Value::Null, &start.time()))
+}
+
 impl<'a> Start<'a> {
     /// What the first messages of this agent depend on.
     pub(super) fn of(row: &'a AgentRow, base_tools: bool) -> Self {

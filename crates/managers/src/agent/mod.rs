@@ -12,6 +12,7 @@ mod state;
 mod update;
 
 pub(crate) use create::{Plan, existing_blocks};
+pub(crate) use initial::spoken;
 pub use state::Include;
 pub(crate) use state::load as load_states;
 

@@ -4,7 +4,7 @@ use super::{AgentManager, find};
 use crate::{
     Actor,
     error::{Error, Result},
-    orm::{self, Conn, agents::AgentRow, messages::MessageFilter},
+    orm::{self, Conn, HistoryId, agents::AgentRow},
     prompt,
     schema::{
         AgentId, ContextWindowOverview, ConversationId, FunctionDefinition, FunctionTool, MessageRole, StoredMessage,
@@ -21,7 +21,7 @@ impl AgentManager<'_> {
     /// estimated as a quarter of the bytes.
     ///
     /// # Errors
-    /// 404 for the agent.
+    /// 404 for the agent, and for a conversation that it does not have.
     pub async fn context_window(
         &self,
         actor: &Actor,
@@ -31,12 +31,14 @@ impl AgentManager<'_> {
         let organization = actor.organization_id;
         let read = move |conn: &mut Conn| {
             let agent = find(conn, organization, id)?;
-            let system = prompt::compile_now(conn, organization, &agent, Timestamp::now())?;
-            let mut messages = orm::messages::by_ids(conn, organization, &agent.message_ids)?;
-            if let Some(conversation) = conversation {
-                messages.truncate(1);
-                messages.extend(of_conversation(conn, &agent, conversation)?);
-            }
+            let history = HistoryId { agent_id: id, conversation_id: conversation };
+            let context = orm::histories::context(conn, organization, &history)?;
+            let context = context.ok_or_else(|| match conversation {
+                Some(conversation) => Error::missing("Conversation", conversation),
+                None => Error::missing("Agent", id),
+            })?;
+            let system = prompt::compile_in(conn, organization, &agent, conversation, Timestamp::now())?;
+            let messages = orm::messages::by_ids(conn, organization, &context)?;
             let tools = orm::tools::attached_to(conn, id)?;
             let stored = orm::messages::count(conn, organization, id)?;
             let num_archival_memory = orm::passages::count_of_agent(conn, id)?;
@@ -45,18 +47,6 @@ impl AgentManager<'_> {
         };
         self.0.db().read(read).await
     }
-}
-
-/// The messages of a conversation without its system message.
-fn of_conversation(conn: &mut Conn, agent: &AgentRow, conversation: ConversationId) -> Result<Vec<StoredMessage>> {
-    let filter = MessageFilter {
-        agent_id: Some(agent.id),
-        history: orm::messages::History::Conversation(conversation),
-        ..MessageFilter::default()
-    };
-    let page = orm::Page::first(i64::MAX, orm::Order::Asc);
-    let messages = orm::messages::list(conn, agent.organization_id, &filter, &page)?;
-    Ok(messages.into_iter().filter(|message| message.role != MessageRole::System).collect())
 }
 
 fn overview(

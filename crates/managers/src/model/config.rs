@@ -5,8 +5,8 @@ use crate::{
     error::{Error, FieldError, Result},
     llm::{EmbeddingModelInfo, ModelInfo},
     schema::{
-        AgentType, CreateAgent, EmbeddingConfig, EmbeddingEndpointType, LlmConfig, ModelEndpointType, Patch,
-        UpdateAgent,
+        AgentType, CreateAgent, EmbeddingConfig, EmbeddingEndpointType, LlmConfig, ModelEndpointType, ModelSettings,
+        Patch, UpdateAgent,
     },
 };
 
@@ -142,6 +142,29 @@ pub fn update(
     Ok(Some(config))
 }
 
+/// The configuration of a model that a conversation has for itself. The window stays the agent's, as far as the model
+/// has one that large.
+///
+/// # Errors
+/// 400 for an effort that the model does not have.
+pub fn of_conversation(
+    agent: &LlmConfig,
+    agent_type: AgentType,
+    info: &ModelInfo,
+    settings: Option<&ModelSettings>,
+) -> Result<LlmConfig> {
+    let mut config = from_info(info);
+    config.context_window = config.context_window.min(agent.context_window);
+    if let Some(settings) = settings {
+        settings.apply(&mut config);
+    }
+    config.normalise();
+    let reasoning = reasons(&config);
+    reasoning::normalise(&mut config, agent_type, reasoning);
+    reasoning::settle(&mut config)?;
+    Ok(config)
+}
+
 /// Whether the agent reasons in any way.
 fn reasons(config: &LlmConfig) -> bool {
     config.enable_reasoner || config.put_inner_thoughts_in_kwargs == Some(true)
@@ -178,10 +201,7 @@ fn check_thinking(thinking: i64, max_tokens: Option<i64>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        llm::ProviderKind,
-        schema::{ModelSettings, ProviderCategory},
-    };
+    use crate::{llm::ProviderKind, schema::ProviderCategory};
     use serde_json::{Value, json};
 
     fn model(name: &str) -> ModelInfo {
@@ -309,6 +329,18 @@ mod tests {
         };
         assert_eq!(change(json!({"provider_type": "openai"})).max_tokens, Some(77));
         assert_eq!(change(json!({"provider_type": "openai", "max_output_tokens": 5})).max_tokens, Some(5));
+    }
+
+    #[test]
+    fn a_conversation_s_model_keeps_the_agent_s_window_where_it_fits() {
+        let agent = created(json!({"context_window_limit": 9000, "max_tokens": 7}), "gpt-4o").unwrap();
+        let settings: ModelSettings =
+            serde_json::from_value(json!({"provider_type": "openai", "temperature": 0.2})).unwrap();
+        let config = of_conversation(&agent, AgentType::LettaV1Agent, &model("gpt-4.1"), Some(&settings)).unwrap();
+        assert_eq!((config.model.as_str(), config.context_window), ("gpt-4.1", 9000));
+        assert_eq!((config.temperature, config.max_tokens), (0.2, Some(16_384)));
+        let small = ModelInfo { context_window: 4096, ..model("small") };
+        assert_eq!(of_conversation(&agent, AgentType::LettaV1Agent, &small, None).unwrap().context_window, 4096);
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use super::{PromptInput, compile};
 use crate::{
+    conversation::shown_blocks,
     file::view,
-    orm::{self, Conn, agents, agents::AgentRow, blocks, file_agents, messages, passages, sources},
-    schema::{AgentId, Block, ContentPart, OrganizationId, Timestamp},
+    orm::{
+        self, Conn, HistoryId, agents, agents::AgentRow, conversations, file_agents, histories, messages, passages,
+        sources,
+    },
+    schema::{AgentId, ContentPart, ConversationId, MessageId, MessageRole, OrganizationId, Timestamp},
 };
 
 /// The line that shows the time, by its beginning.
@@ -39,12 +43,36 @@ pub fn rebuild(conn: &mut Conn, organization: OrganizationId, agents: &[AgentId]
 
 fn rebuild_one(conn: &mut Conn, organization: OrganizationId, agent: &AgentRow) -> orm::Result<()> {
     let Some(id) = agent.message_ids.first() else { return Ok(()) };
-    let Some(message) = messages::get(conn, organization, *id)? else { return Ok(()) };
     let text = compile_now(conn, organization, agent, Timestamp::now())?;
-    if same_but_time(&message.text(), &text) {
+    replace(conn, organization, *id, text)
+}
+
+/// Renders the system message of a conversation anew, within the transaction that has changed its context. One whose
+/// text stays the same, but for the time of rendering, is left as it is.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn rebuild_conversation(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    agent: &AgentRow,
+    conversation: ConversationId,
+) -> orm::Result<()> {
+    let history = HistoryId::of_conversation(agent.id, conversation);
+    let context = histories::context(conn, organization, &history)?.unwrap_or_default();
+    let Some(id) = context.first() else { return Ok(()) };
+    let text = compile_in(conn, organization, agent, Some(conversation), Timestamp::now())?;
+    replace(conn, organization, *id, text)
+}
+
+/// Makes this the text of a system message, unless it says the same already.
+fn replace(conn: &mut Conn, organization: OrganizationId, id: MessageId, text: String) -> orm::Result<()> {
+    let Some(message) = messages::get(conn, organization, id)? else { return Ok(()) };
+    if message.role != MessageRole::System || same_but_time(&message.text(), &text) {
         return Ok(());
     }
-    messages::set_content(conn, organization, *id, &[ContentPart::text(text)])
+    messages::set_content(conn, organization, id, &[ContentPart::text(text)])
 }
 
 /// The system message of the agent's default history as it would be now, with `shown` as its time.
@@ -58,16 +86,39 @@ pub fn compile_now(
     agent: &AgentRow,
     shown: Timestamp,
 ) -> orm::Result<String> {
-    let blocks: Vec<Block> = blocks::of_agents(conn, &[agent.id])?.remove(&agent.id).unwrap_or_default();
+    compile_in(conn, organization, agent, None, shown)
+}
+
+/// The system message of a conversation, or else of the agent's default history, as it would be now, with `shown` as
+/// its time.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn compile_in(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    agent: &AgentRow,
+    conversation: Option<ConversationId>,
+    shown: Timestamp,
+) -> orm::Result<String> {
+    let blocks = shown_blocks(conn, agent.id, conversation)?;
+    let in_context = match conversation {
+        Some(id) => histories::context(conn, organization, &HistoryId::of_conversation(agent.id, id))?,
+        None => None,
+    };
+    let in_context = in_context.map_or(agent.message_ids.len(), |ids| ids.len());
+    // Each other history has a system message too, which nobody has said.
+    let unsaid = conversations::count_of_agent(conn, agent.id)?;
     let stored = messages::count(conn, organization, agent.id)?;
-    let in_context = i64::try_from(agent.message_ids.len()).unwrap_or(i64::MAX);
     let folders = sources::attached_to(conn, agent.id)?;
     let files = if folders.is_empty() { Vec::new() } else { file_agents::attached_to(conn, agent.id)? };
     let files = view::blocks(files, view::char_limit(agent));
     let input = PromptInput::of(agent, &blocks, shown);
     let archival_count = passages::count_of_agent(conn, agent.id)?;
     Ok(compile(&PromptInput {
-        recall_count: stored.saturating_sub(in_context),
+        conversation_id: conversation,
+        recall_count: stored.saturating_sub(unsaid).saturating_sub(i64::try_from(in_context).unwrap_or(i64::MAX)),
         archival_count,
         folders: &folders,
         files: &files,

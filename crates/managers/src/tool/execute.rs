@@ -6,7 +6,7 @@ use super::{ToolOutcome, arguments, base::base_tool, conversation_search::Search
 use crate::{
     Actor, PassageManager, Services, block,
     error::Error,
-    orm::{Db, messages},
+    orm::{Conn, Db, messages},
     passage::{self, ArchivalQuery},
     schema::{AgentId, ConversationId, CreateArchivalMemory, TagMatchMode, Timestamp, Tool, ToolType},
 };
@@ -182,11 +182,12 @@ impl ToolExecutor {
         name: &str,
         args: &Map<String, Value>,
     ) -> Result<Value, Failure> {
-        let (actor, agent) = (*actor, context.agent_id);
+        let (actor, agent, conversation) = (*actor, context.agent_id, context.conversation_id);
         let mut tries = 0;
         let returned = loop {
             let (name, args) = (name.to_owned(), args.clone());
-            match self.db.write(move |conn| block::edit_memory(conn, &actor, agent, &name, &args)).await {
+            let edit = move |conn: &mut Conn| block::edit_memory(conn, &actor, agent, conversation, &name, &args);
+            match self.db.write(edit).await {
                 Err(Error::Unavailable(_)) if tries < RETRIES => tries += 1,
                 returned => break returned?,
             }
