@@ -8,8 +8,8 @@ use crate::{
     connection::with_backend,
     json::RawJson,
     row::{Reader, user},
-    schema::{OrganizationId, ProviderTrace, ProviderTraceId, StepId, Timestamp},
-    tables::provider_traces as t,
+    schema::{OrganizationId, ProviderTrace, ProviderTraceId, RunId, StepId, StepStatus, Timestamp},
+    tables::{provider_traces as t, steps as s},
 };
 
 const MODEL: &str = "Provider trace";
@@ -116,4 +116,53 @@ pub fn delete_before(conn: &mut Conn, time: Timestamp, limit: i64) -> Result<usi
         let ids: Vec<String> = old.load(c)?;
         diesel::delete(t::table.filter(t::id.eq_any(&ids))).execute(c)
     })?)
+}
+
+/// How long the parts of a step took, in nanoseconds.
+#[derive(Debug, Clone)]
+pub struct StepTime {
+    /// The step.
+    pub id: StepId,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// Whether it failed.
+    pub failed: bool,
+    /// When it began, since 1970.
+    pub start_ns: Option<i64>,
+    /// When the model was asked, since 1970.
+    pub llm_start_ns: Option<i64>,
+    /// The model call.
+    pub llm_ns: Option<i64>,
+    /// The tools.
+    pub tools_ns: Option<i64>,
+    /// All of it.
+    pub duration_ns: Option<i64>,
+}
+
+type TimeRow = (String, Option<String>, String, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+
+/// How long the steps of a run took, those that have ended, in their order.
+pub fn step_times(conn: &mut Conn, organization: OrganizationId, run: RunId) -> Result<Vec<StepTime>> {
+    let query = s::table
+        .filter(s::organization_id.eq(organization.to_string()))
+        .filter(s::run_id.eq(run.to_string()))
+        .filter(s::step_ns.is_not_null())
+        .order((s::created_at, s::id))
+        .select((
+            s::id,
+            s::model,
+            s::status,
+            s::step_start_ns,
+            s::llm_request_start_ns,
+            s::llm_request_ns,
+            s::tool_execution_ns,
+            s::step_ns,
+        ));
+    let rows: Vec<TimeRow> = with_backend!(conn, c => query.load(c))?;
+    let read = |(id, model, status, start_ns, llm_start_ns, llm_ns, tools_ns, duration_ns): TimeRow| {
+        let id = Reader { model: "Step", id: &id }.id("id", &id)?;
+        let failed = status == StepStatus::Failed.as_str();
+        Ok(StepTime { id, model, failed, start_ns, llm_start_ns, llm_ns, tools_ns, duration_ns })
+    };
+    rows.into_iter().map(read).collect()
 }

@@ -1,5 +1,7 @@
 //! The recorded request and answer of a model call.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -73,4 +75,40 @@ pub struct BillingContext {
     pub cost_source: Option<String>,
     /// The customer.
     pub customer_id: Option<String>,
+}
+
+/// A part of the time of a run, in the columns that OpenTelemetry's exporters give to spans.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct Span {
+    /// When it began, to the nanosecond.
+    pub timestamp: String,
+    /// 32 hex digits that all spans of a run share.
+    pub trace_id: String,
+    /// 16 hex digits.
+    pub span_id: String,
+    /// The span that this one is a part of; empty for the run itself.
+    pub parent_span_id: String,
+    /// Always empty.
+    pub trace_state: String,
+    /// What took the time: `agent_step`, `agent._execute_tool`, `time_to_first_token`, or the kind of the run.
+    pub span_name: String,
+    /// Always `Internal`.
+    pub span_kind: String,
+    /// The server's name.
+    pub service_name: String,
+    /// Always empty.
+    pub resource_attributes: BTreeMap<String, String>,
+    /// The server's name.
+    pub scope_name: String,
+    /// The server's version.
+    pub scope_version: String,
+    /// More about it.
+    pub span_attributes: BTreeMap<String, String>,
+    /// How long it took, in nanoseconds.
+    pub duration: i64,
+    /// `Ok` or `Error`.
+    pub status_code: String,
+    /// Always empty.
+    pub status_message: String,
 }

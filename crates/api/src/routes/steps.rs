@@ -5,3 +5,4 @@ pub(crate) mod list;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod retrieve;
+pub(crate) mod trace;
