@@ -32,6 +32,8 @@ pub enum LlmErrorKind {
     Overloaded,
     /// The answer had neither text nor a tool call.
     EmptyResponse,
+    /// The answer had no tool call, where there had to be one.
+    NoToolCall,
     /// The answer broke off before its end. What came before it is not complete.
     BrokenStream,
     /// The answer is not what this wire speaks, which mostly means a wrong base URL.
@@ -57,6 +59,7 @@ impl LlmErrorKind {
             Self::Server => "server",
             Self::Overloaded => "overloaded",
             Self::EmptyResponse => "empty_response",
+            Self::NoToolCall => "no_tool_call",
             Self::BrokenStream => "broken_stream",
             Self::InvalidResponse => "invalid_response",
             Self::Unsupported => "unsupported",

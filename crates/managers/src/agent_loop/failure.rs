@@ -17,6 +17,7 @@ impl Failure {
             Error::Llm(error) => match error.kind {
                 LlmErrorKind::EmptyResponse | LlmErrorKind::InvalidResponse => StopReason::InvalidLlmResponse,
                 LlmErrorKind::ContextOverflow => StopReason::Error,
+                LlmErrorKind::NoToolCall => StopReason::NoToolCall,
                 _ => StopReason::LlmApiError,
             },
             _ => StopReason::Error,
@@ -76,6 +77,7 @@ fn describe_llm(error: &LlmError) -> (&'static str, &'static str) {
         | LlmErrorKind::Overloaded
         | LlmErrorKind::BrokenStream
         | LlmErrorKind::InvalidResponse
+        | LlmErrorKind::NoToolCall
         | LlmErrorKind::Unsupported => ("llm_error", "An error occurred with the LLM request."),
     }
 }

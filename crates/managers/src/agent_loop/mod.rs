@@ -28,6 +28,8 @@ mod request;
 mod rules;
 mod sink;
 mod step;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the steps take it up"))]
+mod style;
 mod turn;
 
 use std::time::Duration;
