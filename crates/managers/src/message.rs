@@ -1,9 +1,11 @@
 //! Reading what was said and done.
 
+mod search;
+
 use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, History, MessageFilter},
-    schema::{AgentId, AgentType, MessageId, RunRequestConfig, StoredMessage, WireMessage, WireOptions, to_wire_list},
+    schema::{AgentId, AgentType, MessageId, RunRequestConfig, StoredMessage, WireMessage, to_wire_list},
 };
 
 use crate::{Actor, Error, Result, Services};
@@ -80,7 +82,7 @@ impl MessageManager<'_> {
             let message = message.ok_or_else(|| Error::NotFound(format!("Message with id {id} not found.")))?;
             let agent = agents::get(conn, actor.organization_id, message.agent_id)?;
             let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
-            Ok::<_, Error>(message.to_wire(&WireOptions { text_is_assistant, ..WireOptions::default() }))
+            Ok::<_, Error>(message.to_wire(&RunRequestConfig::default().wire_options(text_is_assistant)))
         };
         self.0.db().read(read).await
     }

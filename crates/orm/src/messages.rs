@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::prelude::*;
 
 pub use conversation::{known_otids, of_conversation};
+pub use row::search_text;
 pub use search::{Found, SearchQuery};
 
 use crate::{

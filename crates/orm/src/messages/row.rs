@@ -155,7 +155,7 @@ fn json<T: serde::Serialize>(list: &[T]) -> Result<Option<RawJson>> {
 
 /// The text that a search looks at: what was said and what tools found, not instructions, not the searches
 /// themselves, and not what the server said in the user's place.
-fn search_text(message: &StoredMessage) -> Option<String> {
+pub fn search_text(message: &StoredMessage) -> Option<String> {
     let text = match message.role {
         MessageRole::User => words_of_user(message.text())?,
         MessageRole::Assistant => {
