@@ -5,9 +5,11 @@
 mod agents;
 mod archives;
 mod blocks;
+mod callbacks;
 mod conversations;
 mod db;
 mod files;
+mod jobs;
 mod pager;
 mod plans;
 mod support;
