@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     Actor,
+    agent_loop::hold::PATIENCE,
     error::{Error, Result},
-    orm::{self, Conn, agents::AgentRow},
+    orm::{self, Conn, HistoryId, agents::AgentRow},
     prompt,
     schema::{AgentId, AgentState, ContentPart, MessageId, MessageRole, OrganizationId, StoredMessage, Timestamp},
 };
@@ -48,13 +49,16 @@ impl AgentManager<'_> {
     /// `add_default_initial_messages` the messages that agents of the type begin with follow.
     ///
     /// # Errors
-    /// 404.
+    /// 404, and 409 while a turn works on the history for long.
     pub async fn reset_messages(
         &self,
         actor: &Actor,
         id: AgentId,
         add_default_initial_messages: bool,
     ) -> Result<AgentState> {
+        // Nobody waits for an agent that is not there.
+        self.row(actor, id).await?;
+        let held = self.0.hold(HistoryId::default_of(id), PATIENCE).await?;
         let (actor, cipher) = (*actor, self.0.cipher().clone());
         let write = move |conn: &mut Conn| {
             let organization = actor.organization_id;
@@ -70,7 +74,7 @@ impl AgentManager<'_> {
             let row = find(conn, organization, id)?;
             one_state(id, load_states(conn, organization, &cipher, vec![row], Include::ALL)?)
         };
-        self.0.db().write(write).await
+        held.write(write).await
     }
 }
 

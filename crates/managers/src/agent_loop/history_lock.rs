@@ -51,10 +51,24 @@ impl HistoryLocks {
         run: RunId,
         patience: Duration,
     ) -> Result<HistoryGuard, Option<RunId>> {
+        self.wait(key, Some(run), patience).await
+    }
+
+    /// As [`Self::acquire`], for what is not a run and so cannot be named to others.
+    pub(super) async fn acquire_unnamed(&self, key: &str, patience: Duration) -> Result<HistoryGuard, Option<RunId>> {
+        self.wait(key, None, patience).await
+    }
+
+    async fn wait(
+        &self,
+        key: &str,
+        holder: Option<RunId>,
+        patience: Duration,
+    ) -> Result<HistoryGuard, Option<RunId>> {
         let (user, queue) = self.enter(key);
         match tokio::time::timeout(patience, queue.lock_owned()).await {
             Ok(turn) => {
-                self.set_holder(key, Some(run));
+                self.set_holder(key, holder);
                 Ok(HistoryGuard { user, _turn: turn })
             }
             Err(_) => Err(self.holder(key)),

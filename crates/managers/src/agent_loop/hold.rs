@@ -1,0 +1,116 @@
+//! The right to change a history's context outside of a turn: to compact it, to begin it afresh, to put messages in.
+//!
+//! Turns and holders stand in one queue for a history, and take the same lease. So neither ever sees the other's half
+//! of a change, on this node or on another.
+
+use std::time::{Duration, Instant};
+
+use muisti_orm::{Conn, histories::HistoryId, leases, schema::RunId};
+
+use super::{history_lock::HistoryGuard, node::ActiveTurn};
+use crate::{Error, Result, Services};
+
+/// How long a request that changes a history waits for it: the SDKs give up after a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
+/// How often a holder looks whether another node has given a history back.
+const POLL: Duration = Duration::from_millis(250);
+
+/// A history that is nobody else's until this is given back.
+pub(crate) struct Held {
+    services: Services,
+    claim: Claim,
+    /// None once the history is given back.
+    place: Option<Place>,
+}
+
+/// What a holder has in this process: the first place in the queue, and its mark among what is going on, which keeps
+/// the lease renewed and the server from stopping in between.
+struct Place {
+    _guard: HistoryGuard,
+    _active: ActiveTurn,
+}
+
+/// The lease of a holder. It is in the name of a run that does not exist, as it is no run that holds it.
+#[derive(Clone)]
+struct Claim {
+    key: String,
+    holder: RunId,
+}
+
+impl Claim {
+    fn release(&self, conn: &mut Conn) -> muisti_orm::Result<()> {
+        leases::release(conn, &self.key, self.holder)
+    }
+}
+
+impl Services {
+    /// Waits until nobody works on the history, at most `patience`, and keeps everybody else from it.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when patience ends, and [`Error::Unavailable`] while the server shuts down.
+    pub(crate) async fn hold(&self, history: HistoryId, patience: Duration) -> Result<Held> {
+        let node = self.node();
+        if node.is_closing() {
+            return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
+        }
+        let deadline = Instant::now() + patience;
+        let claim = Claim { key: history.key(), holder: RunId::random() };
+        let active = node.enter(claim.holder);
+        let guard = node.locks().acquire_unnamed(&claim.key, patience).await.map_err(Error::Busy)?;
+        let place = Some(Place { _guard: guard, _active: active });
+        let held = Held { services: self.clone(), claim, place };
+        loop {
+            let (claim, node) = (held.claim.clone(), node.clone());
+            let taken = self.db().write(move |conn| {
+                let until = node.lease_until();
+                let lease = leases::Lease { key: &claim.key, run_id: claim.holder, node_id: node.id(), until };
+                match leases::acquire(conn, &lease)? {
+                    true => Ok::<_, muisti_orm::Error>(Ok(())),
+                    false => Ok(Err(leases::holder(conn, &claim.key)?)),
+                }
+            });
+            match taken.await? {
+                Ok(()) => return Ok(held),
+                Err(holder) if Instant::now() >= deadline => return Err(Error::Busy(holder)),
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+}
+
+impl Held {
+    /// Makes the change and gives the history back, in one transaction.
+    ///
+    /// # Errors
+    /// Those of the change, of which then nothing is stored.
+    pub(crate) async fn write<T, F>(mut self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        let claim = self.claim.clone();
+        let made = self.services.db().write(move |conn| {
+            let made = change(conn)?;
+            claim.release(conn)?;
+            Ok::<_, Error>(made)
+        });
+        let made = made.await?;
+        self.place = None;
+        Ok(made)
+    }
+}
+
+impl Drop for Held {
+    /// Gives the history back behind the caller's back: the lease, then the place. Where that fails the lease runs out
+    /// by itself.
+    fn drop(&mut self) {
+        let (Some(place), Ok(runtime)) = (self.place.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (services, claim) = (self.services.clone(), self.claim.clone());
+        runtime.spawn(async move {
+            if let Err(error) = services.db().write(move |conn| claim.release(conn)).await {
+                tracing::warn!(%error, "a held history is free only when its lease has run out");
+            }
+            drop(place);
+        });
+    }
+}
