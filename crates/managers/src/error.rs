@@ -41,6 +41,17 @@ pub enum Error {
     /// The conversation does not fit into the model's window. 400.
     #[error("CONTEXT_WINDOW_EXCEEDED: {0}")]
     ContextWindowExceeded(String),
+    /// The system message alone fills the model's window. 400.
+    #[error(
+        "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens {tokens} exceeds the context window {window}. Shorten the \
+         agent's instructions or its memory blocks, or give it a model with a larger context."
+    )]
+    SystemPromptTooLarge {
+        /// The tokens of the system message.
+        tokens: i64,
+        /// The tokens that fit.
+        window: i64,
+    },
     /// A row that does not exist for this organization. 404, the bare text.
     #[error("{0}")]
     NotFound(String),

@@ -166,7 +166,10 @@ impl ResponseError for ApiError {
 /// The status of an error of the domain.
 fn manager_status(error: &Error) -> StatusCode {
     match error {
-        Error::InvalidArgument(_) | Error::BadRequest(_) | Error::ContextWindowExceeded(_) => StatusCode::BAD_REQUEST,
+        Error::InvalidArgument(_)
+        | Error::BadRequest(_)
+        | Error::ContextWindowExceeded(_)
+        | Error::SystemPromptTooLarge { .. } => StatusCode::BAD_REQUEST,
         Error::NotFound(_) | Error::HandleNotFound(_) => StatusCode::NOT_FOUND,
         Error::Expired(_) => StatusCode::GONE,
         Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,

@@ -3,7 +3,9 @@
 use super::{AgentManager, find};
 use crate::{
     Actor,
+    agent_loop::message_tokens,
     error::{Error, Result},
+    llm::TokenCounter,
     orm::{self, Conn, HistoryId, agents::AgentRow},
     prompt,
     schema::{
@@ -18,7 +20,7 @@ const SECTIONS: [&str; 5] =
 
 impl AgentManager<'_> {
     /// What the agent's model would be sent now. The system message is rendered anew for it and not stored; tokens are
-    /// estimated as a quarter of the bytes.
+    /// counted where the model's vocabulary is known, else estimated as a quarter of the bytes.
     ///
     /// # Errors
     /// 404 for the agent, and for a conversation that it does not have.
@@ -56,6 +58,9 @@ fn overview(
     tools: &[Tool],
     stored: i64,
 ) -> ContextWindowOverview {
+    let config = &agent.llm_config;
+    let counter = TokenCounter::of(&config.model);
+    let count = |text: &str| counter.count(text);
     let parts = Parts::of(system);
     let instructions = parts.instructions.unwrap_or(&agent.system);
     let core_memory = parts.core_memory.unwrap_or_default();
@@ -64,28 +69,28 @@ fn overview(
     let definitions: Vec<FunctionTool> = tools.iter().filter_map(definition).collect();
     let said = messages.get(if summary.is_some() { 2.. } else { 1.. }).unwrap_or_default();
     let mut overview = ContextWindowOverview {
-        context_window_size_max: agent.llm_config.context_window,
+        context_window_size_max: config.context_window,
         context_window_size_current: 0,
         num_messages: number(messages.len()),
         num_archival_memory: 0,
         num_recall_memory: stored,
-        num_tokens_external_memory_summary: tokens(metadata),
+        num_tokens_external_memory_summary: count(metadata),
         external_memory_summary: metadata.to_owned(),
-        num_tokens_system: tokens(instructions),
+        num_tokens_system: count(instructions),
         system_prompt: instructions.to_owned(),
-        num_tokens_core_memory: tokens(core_memory),
+        num_tokens_core_memory: count(core_memory),
         core_memory: core_memory.to_owned(),
-        num_tokens_memory_filesystem: parts.filesystem.map_or(0, tokens),
+        num_tokens_memory_filesystem: parts.filesystem.map_or(0, count),
         memory_filesystem: parts.filesystem.map(str::to_owned),
-        num_tokens_tool_usage_rules: parts.rules.map_or(0, tokens),
+        num_tokens_tool_usage_rules: parts.rules.map_or(0, count),
         tool_usage_rules: parts.rules.map(str::to_owned),
-        num_tokens_directories: parts.directories.map_or(0, tokens),
+        num_tokens_directories: parts.directories.map_or(0, count),
         directories: parts.directories.map(str::to_owned),
-        num_tokens_summary_memory: summary.as_deref().map_or(0, tokens),
+        num_tokens_summary_memory: summary.as_deref().map_or(0, count),
         summary_memory: summary,
-        num_tokens_functions_definitions: if definitions.is_empty() { 0 } else { json_tokens(&definitions) },
+        num_tokens_functions_definitions: definitions_tokens(counter, &definitions),
         functions_definitions: Some(definitions),
-        num_tokens_messages: said.iter().map(json_tokens).sum(),
+        num_tokens_messages: said.iter().map(|row| message_tokens(counter, config.context_window, row)).sum(),
         messages,
     };
     overview.context_window_size_current = overview.num_tokens_external_memory_summary
@@ -152,12 +157,12 @@ fn definition(tool: &Tool) -> Option<FunctionTool> {
     })
 }
 
-fn tokens(text: &str) -> i64 {
-    number(text.len().div_ceil(4))
-}
-
-fn json_tokens<T: serde::Serialize + ?Sized>(value: &T) -> i64 {
-    serde_json::to_string(value).map_or(0, |text| tokens(&text))
+/// The tokens of tools as the model is told of them.
+fn definitions_tokens(counter: TokenCounter, definitions: &[FunctionTool]) -> i64 {
+    match serde_json::to_string(definitions) {
+        Ok(text) if !definitions.is_empty() => counter.count(&text),
+        _ => 0,
+    }
 }
 
 fn number(size: usize) -> i64 {
@@ -181,10 +186,5 @@ mod tests {
         assert_eq!(marked.instructions, Some("<base_instructions>b</base_instructions>"));
         assert_eq!(Parts::of("<memory_metadata></memory_metadata>").instructions, None);
         assert_eq!(Parts::of("").instructions, None);
-    }
-
-    #[test]
-    fn a_token_is_four_bytes_begun() {
-        assert_eq!([tokens(""), tokens("a"), tokens("abcd"), tokens("abcde")], [0, 1, 1, 2]);
     }
 }

@@ -20,6 +20,7 @@ impl Failure {
                 LlmErrorKind::NoToolCall => StopReason::NoToolCall,
                 _ => StopReason::LlmApiError,
             },
+            Error::SystemPromptTooLarge { .. } => StopReason::ContextWindowOverflowInSystemPrompt,
             _ => StopReason::Error,
         };
         Self { stop_reason, error }
@@ -47,6 +48,7 @@ fn describe(error: &Error) -> (&'static str, String) {
         Error::Internal(_) => {
             ("internal_error", "An unknown error occurred with the LLM streaming request.".to_owned())
         }
+        Error::SystemPromptTooLarge { .. } => ("context_window_overflow_in_system_prompt", error.to_string()),
         error => ("internal_error", error.to_string()),
     }
 }
@@ -94,6 +96,22 @@ mod tests {
         let message = serde_json::to_value(failure.message(RunId::random())).unwrap();
         assert_eq!(message["error_type"], "llm_rate_limit");
         assert!(message["detail"].as_str().unwrap().contains("Slow down, please."));
+    }
+
+    #[test]
+    fn an_answer_without_the_tool_call_that_it_needed_has_a_reason_of_its_own() {
+        let failure = Failure::new(LlmError::new(LlmErrorKind::NoToolCall, "openai", "no call.").into());
+        assert_eq!(failure.stop_reason, StopReason::NoToolCall);
+        assert_eq!(failure.message(RunId::random()).error_type, "llm_error");
+    }
+
+    #[test]
+    fn a_system_prompt_that_fills_the_window_has_a_stop_reason_of_its_own() {
+        let failure = Failure::new(Error::SystemPromptTooLarge { tokens: 9000, window: 8192 });
+        assert_eq!(failure.stop_reason, StopReason::ContextWindowOverflowInSystemPrompt);
+        let message = failure.message(RunId::random());
+        assert_eq!(message.error_type, "context_window_overflow_in_system_prompt");
+        assert!(message.detail.unwrap().contains("The system prompt tokens 9000 exceeds the context window 8192."));
     }
 
     #[test]

@@ -61,6 +61,16 @@ pub fn update(
     (stored != Some(&new)).then_some(new)
 }
 
+/// The settings of one compaction: the agent's, or those of a new agent with its model, with what was sent over them.
+pub fn effective(
+    stored: Option<&CompactionSettings>,
+    sent: Option<&CompactionSettingsInput>,
+    config: &LlmConfig,
+) -> CompactionSettings {
+    let base = stored.cloned().unwrap_or_else(|| create(None, config));
+    update(Some(&base), sent.cloned(), config, config).unwrap_or(base)
+}
+
 fn provider(config: &LlmConfig) -> &str {
     config.provider_name.as_deref().unwrap_or(config.model_endpoint_type.as_str())
 }
@@ -128,6 +138,18 @@ mod tests {
         sent.prompt = Patch::Value("Mine.".into());
         let new = update(Some(&stored), Some(sent), &openai, &openai).unwrap();
         assert_eq!(new.prompt.as_deref(), Some("Mine."));
+    }
+
+    #[test]
+    fn what_is_sent_for_one_compaction_goes_over_the_agents_settings_field_by_field() {
+        let openai = config("openai", "gpt-4o");
+        let stored = CompactionSettings { clip_chars: Some(7), ..create(None, &openai) };
+        assert_eq!(effective(Some(&stored), None, &openai), stored);
+        assert_eq!(effective(None, None, &openai), create(None, &openai));
+        let sent = CompactionSettingsInput { mode: Some(CompactionMode::All), ..Default::default() };
+        let once = effective(Some(&stored), Some(&sent), &openai);
+        let prompt = Some(default_prompt(CompactionMode::All).to_owned());
+        assert_eq!(once, CompactionSettings { mode: CompactionMode::All, prompt, ..stored });
     }
 
     #[test]

@@ -1,0 +1,231 @@
+//! How many tokens a context has: by the model's vocabulary where it is known, by bytes elsewhere, and in either case
+//! corrected by what the provider says.
+//!
+//! [`Gauge`] answers whether there is room for the next call, and costs next to nothing however long the context is.
+//! [`Sizes`] is for one compaction, which counts every row once.
+
+use muisti_llm::{TokenCounter, ToolSpec};
+use muisti_orm::schema::{ContentPart, StoredMessage};
+
+use super::super::{context, loaded::ChatModel};
+use crate::tool::clip;
+
+/// What a message has beside its text: its role, its marks.
+const ROW_TOKENS: i64 = 4;
+/// What an image is charged with. Providers go by its dimensions, not by its bytes.
+const IMAGE_TOKENS: i64 = 1_000;
+/// How far a provider's figure can be from ours and still be believed.
+const BELIEVED: std::ops::RangeInclusive<f64> = 0.3..=4.0;
+
+/// How full the window is, going by the figures that the provider gives with each answer.
+#[derive(Debug, Clone)]
+pub(in crate::agent_loop) struct Gauge {
+    counter: TokenCounter,
+    window: i64,
+    /// Real tokens for each one estimated, once an answer has told.
+    scale: Option<f64>,
+}
+
+impl Gauge {
+    pub(in crate::agent_loop) fn of(model: &ChatModel) -> Self {
+        let config = &model.config;
+        Self { counter: TokenCounter::of(&config.model), window: config.context_window, scale: None }
+    }
+
+    /// Takes note that a call with these messages and tools had `prompt_tokens`. Zero, from a provider that does not
+    /// say, teaches nothing.
+    pub(in crate::agent_loop) fn learn(&mut self, context: &[StoredMessage], tools: &[ToolSpec], prompt_tokens: i64) {
+        let estimate = total(TokenCounter::Estimate, self.window, context, tools);
+        self.scale = ratio(estimate, prompt_tokens).or(self.scale);
+    }
+
+    /// The tokens of a call with these messages and tools, without counting: estimated by bytes, on the high side
+    /// until an answer has told how far off that is.
+    pub(in crate::agent_loop) fn tokens(&self, context: &[StoredMessage], tools: &[ToolSpec]) -> i64 {
+        let estimate = total(TokenCounter::Estimate, self.window, context, tools);
+        match self.scale {
+            Some(scale) => scaled(estimate, scale),
+            None => TokenCounter::Estimate.cautious(estimate),
+        }
+    }
+
+    /// Whether a call with these messages and tools would not fit. Counts only when an estimate that nothing confirms
+    /// says so.
+    pub(in crate::agent_loop) fn overflows(&self, context: &[StoredMessage], tools: &[ToolSpec]) -> bool {
+        if self.window <= 0 || self.tokens(context, tools) <= self.window {
+            return false;
+        }
+        self.scale.is_some()
+            || !self.counter.is_exact()
+            || total(self.counter, self.window, context, tools) > self.window
+    }
+}
+
+/// The sizes of all rows of a context, in tokens.
+pub(super) struct Sizes {
+    counter: TokenCounter,
+    scale: f64,
+    window: i64,
+    tools: i64,
+    /// For each row the tokens of it and all that follow; one more at the end for nothing.
+    from: Vec<i64>,
+}
+
+impl Sizes {
+    /// Counts every row. `real` is what the provider says that it all is, `more_than_window` what it means by refusing
+    /// it. A window of which nobody knows the size, 0, is one that this context has just filled.
+    pub(super) fn measure(
+        model: &ChatModel,
+        context: &[StoredMessage],
+        tools: &[ToolSpec],
+        real: Option<i64>,
+        more_than_window: bool,
+    ) -> Self {
+        let counter = TokenCounter::of(&model.config.model);
+        let window = model.config.context_window;
+        let rows = context.iter().map(|row| of_row(counter, window, row)).collect::<Vec<_>>();
+        let tools = of_tools(counter, tools);
+        let total = rows.iter().sum::<i64>() + tools;
+        let window = if window > 0 { window } else { total };
+        let cautious = ratio(total, counter.cautious(total)).unwrap_or(1.0);
+        let mut scale = real.and_then(|real| ratio(total, real)).unwrap_or(cautious);
+        if more_than_window && let Some(least) = ratio(total, window) {
+            scale = scale.max(least);
+        }
+        let mut from = Vec::with_capacity(rows.len() + 1);
+        let mut sum = 0;
+        from.push(sum);
+        from.extend(rows.iter().rev().map(|row| {
+            sum += scaled(*row, scale);
+            sum
+        }));
+        from.reverse();
+        Self { counter, scale, window, tools: scaled(tools, scale), from }
+    }
+
+    /// By bytes, without tools.
+    #[cfg(test)]
+    pub(super) fn of_test(context: &[StoredMessage], window: i64) -> Self {
+        let mut from = vec![0];
+        for row in context.iter().rev() {
+            from.push(from.last().unwrap() + of_row(TokenCounter::Estimate, window, row));
+        }
+        from.reverse();
+        Self { counter: TokenCounter::Estimate, scale: 1.0, window, tools: 0, from }
+    }
+
+    pub(super) const fn window(&self) -> i64 {
+        self.window
+    }
+
+    pub(super) const fn tools(&self) -> i64 {
+        self.tools
+    }
+
+    /// The tokens of this row and all that follow.
+    pub(super) fn from(&self, index: usize) -> i64 {
+        self.from.get(index).copied().unwrap_or_default()
+    }
+
+    /// The tokens of the rows before this one.
+    pub(super) fn of_head(&self, end: usize) -> i64 {
+        self.from(0) - self.from(end)
+    }
+
+    /// The tokens of a whole call.
+    pub(super) fn total(&self) -> i64 {
+        self.from(0) + self.tools
+    }
+
+    /// The tokens of a row that is not in the context.
+    pub(super) fn of_new(&self, row: &StoredMessage) -> i64 {
+        scaled(of_row(self.counter, self.window, row), self.scale)
+    }
+}
+
+fn total(counter: TokenCounter, window: i64, context: &[StoredMessage], tools: &[ToolSpec]) -> i64 {
+    context.iter().map(|row| of_row(counter, window, row)).sum::<i64>() + of_tools(counter, tools)
+}
+
+/// The tokens of a message as a model with this window is sent it.
+pub(crate) fn of_row(counter: TokenCounter, window: i64, row: &StoredMessage) -> i64 {
+    let parts = row.content.iter().map(|part| match part {
+        ContentPart::Text(text) => counter.count(&text.text),
+        ContentPart::Image(_) => IMAGE_TOKENS,
+        _ => 0,
+    });
+    let calls = row.tool_calls.iter().map(|call| &call.function);
+    let calls = calls.map(|call| ROW_TOKENS + counter.count(&call.name) + counter.count(&call.arguments));
+    if row.tool_returns.is_empty() {
+        return ROW_TOKENS + parts.sum::<i64>() + calls.sum::<i64>();
+    }
+    let limit = clip::limit(window);
+    let returns = context::returns_of(row).into_iter();
+    ROW_TOKENS + returns.map(|(_, text)| ROW_TOKENS + counter.count(&clip::text(text, limit))).sum::<i64>()
+}
+
+fn of_tools(counter: TokenCounter, tools: &[ToolSpec]) -> i64 {
+    let of_tool = |tool: &ToolSpec| {
+        let schema = tool.parameters.to_string();
+        ROW_TOKENS + counter.count(&tool.name) + counter.count(&tool.description) + counter.count(&schema)
+    };
+    tools.iter().map(of_tool).sum()
+}
+
+/// Real tokens for each one counted.
+#[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
+fn ratio(counted: i64, real: i64) -> Option<f64> {
+    (counted > 0 && real > 0).then(|| (real as f64 / counted as f64).clamp(*BELIEVED.start(), *BELIEVED.end()))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "counts of tokens")]
+fn scaled(counted: i64, scale: f64) -> i64 {
+    (counted as f64 * scale).ceil() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use muisti_orm::schema::{AgentId, LlmConfig, MessageRole, ModelEndpointType};
+
+    use super::*;
+
+    fn gauge(model: &str, window: i64) -> Gauge {
+        let config = LlmConfig::new(ModelEndpointType::Openai, model, window);
+        Gauge { counter: TokenCounter::of(&config.model), window, scale: None }
+    }
+
+    fn rows(bytes: usize) -> Vec<StoredMessage> {
+        vec![StoredMessage::new(
+            AgentId::random(),
+            MessageRole::User,
+            vec![ContentPart::text("word ".repeat(bytes / 5))],
+        )]
+    }
+
+    #[test]
+    fn an_estimate_follows_the_figures_of_the_provider() {
+        let mut gauge = gauge("local", 8192);
+        assert_eq!(gauge.tokens(&rows(4_000), &[]), 1305);
+        gauge.learn(&rows(4_000), &[], 2_008);
+        assert_eq!(gauge.tokens(&rows(8_000), &[]), 4_008);
+        gauge.learn(&rows(4_000), &[], 0);
+        assert_eq!(gauge.tokens(&rows(8_000), &[]), 4_008);
+    }
+
+    #[test]
+    fn a_model_whose_words_are_known_is_counted_before_it_is_said_to_overflow() {
+        // 26,000 bytes are 6,500 tokens by the rule of thumb and 8,450 with caution, but 5,200 words.
+        assert!(gauge("local", 8192).overflows(&rows(26_000), &[]));
+        assert!(!gauge("gpt-4o", 8192).overflows(&rows(26_000), &[]));
+        assert!(gauge("gpt-4o", 8192).overflows(&rows(50_000), &[]));
+        assert!(!gauge("local", 0).overflows(&rows(50_000), &[]));
+    }
+
+    #[test]
+    fn ten_thousand_messages_are_weighed_in_no_time() {
+        let many: Vec<StoredMessage> = (0..10_000).flat_map(|_| rows(400)).collect();
+        let began = std::time::Instant::now();
+        gauge("gpt-4o", i64::MAX).tokens(&many, &[]);
+        assert!(began.elapsed() < std::time::Duration::from_millis(50), "{:?}", began.elapsed());
+    }
+}
