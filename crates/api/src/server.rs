@@ -28,7 +28,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let listener = listen(&args.host, args.port)?;
     let address = listener.local_addr()?;
     let (settings, made_up) = settings(&args)?;
-    let opened = open(&args.database, args.dev).await?;
+    let opened = open(&args).await?;
     let grace = Duration::from_secs(args.shutdown_grace);
     let guarded = settings.password.is_some();
     let recovered = opened.services.recover().await?;
@@ -36,6 +36,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
         tracing::info!("Settled {recovered} runs that the last server left unfinished.");
     }
     tokio::spawn(opened.services.clone().stay_alive());
+    tokio::spawn(opened.services.clone().post_callbacks());
     let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, LAST_BYTES)?;
     let handle = server.handle();
     tokio::pin!(server);
@@ -92,23 +93,27 @@ struct Opened {
     _lock: Option<DataDirLock>,
 }
 
-async fn open(args: &DatabaseArgs, dev: bool) -> anyhow::Result<Opened> {
-    let url = database_url(args)?;
-    let lock = lock(&args.data_dir, &url)?;
+async fn open(args: &ServerArgs) -> anyhow::Result<Opened> {
+    let url = database_url(&args.database)?;
+    let lock = lock(&args.database.data_dir, &url)?;
     let db = Db::open(&DbConfig::new(url)).await?;
     for name in db.migrate().await? {
         tracing::info!("The database was migrated: {name}");
     }
     let node = lock.as_ref().map(DataDirLock::node_name).transpose()?;
     let settings = crate::managers::Settings { node, ..domain_settings(args)? };
-    let services = Services::start(db, settings, llm_settings(dev)?).await?;
+    let services = Services::start(db, settings, llm_settings(args.dev)?).await?;
     Ok(Opened { services, _lock: lock })
 }
 
 /// What the environment says about the domain.
-fn domain_settings(args: &DatabaseArgs) -> anyhow::Result<crate::managers::Settings> {
+fn domain_settings(args: &ServerArgs) -> anyhow::Result<crate::managers::Settings> {
     let settings = crate::managers::Settings::from_variables(variable)?;
-    Ok(crate::managers::Settings { data_dir: Some(args.data_dir.clone()), ..settings })
+    Ok(crate::managers::Settings {
+        data_dir: Some(args.database.data_dir.clone()),
+        allow_private_addresses: args.allow_private_addresses,
+        ..settings
+    })
 }
 
 /// What the environment says about model providers.

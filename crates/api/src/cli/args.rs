@@ -108,6 +108,11 @@ pub(crate) struct ServerArgs {
     #[arg(long, env = "MUISTI_ALLOWED_HOSTS", value_delimiter = ',', value_name = "NAMES")]
     pub(crate) allowed_hosts: Vec<String>,
 
+    /// Let the addresses that users name, of images in messages and of callbacks, be those of this machine and of private
+    /// networks too. Without it the server asks only addresses of the public internet on their behalf.
+    #[arg(long, env = "MUISTI_ALLOW_PRIVATE_ADDRESSES", value_parser = FalseyValueParser::new())]
+    pub(crate) allow_private_addresses: bool,
+
     /// How long a stop waits for the requests that are being answered, in seconds.
     #[arg(long, env = "MUISTI_SHUTDOWN_GRACE", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) shutdown_grace: u64,

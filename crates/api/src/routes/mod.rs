@@ -7,11 +7,14 @@ mod admin;
 mod agents;
 mod archives;
 mod blocks;
+mod chat;
+mod conversations;
 mod folders;
 mod groups;
 mod health;
 mod identities;
 mod internal;
+mod jobs;
 mod messages;
 mod methods;
 mod models;
@@ -20,6 +23,7 @@ mod runs;
 mod sources;
 mod steps;
 mod tags;
+mod telemetry;
 mod tools;
 
 use actix_web::{ResponseError, web::ServiceConfig};
@@ -37,6 +41,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
         path("/v1/agents").get(agents::list::list_agents).post(agents::create::create_agent),
         path("/v1/agents/count").get(agents::count::count_agents),
+        path("/v1/agents/messages/search").post(agents::search::search_messages),
         path("/v1/agents/import").post(agents::import::import_agent),
         path("/v1/agents/{agent_id}/export")
             .get(agents::export::export_agent)
@@ -49,6 +54,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/agents/{agent_id}/recompile").post(agents::context::recompile_agent),
         path("/v1/agents/{agent_id}/system-prompt/recompile").post(agents::context::recompile_agent_system_prompt),
         path("/v1/agents/{agent_id}/reset-messages").patch(agents::context::reset_messages),
+        path("/v1/agents/{agent_id}/summarize").post(agents::summarize::summarize_messages),
         path("/v1/agents/{agent_id}/generate").post(agents::generate::generate_completion),
         path("/v1/agents/{agent_id}/core-memory").get(agents::blocks::retrieve_agent_memory),
         path("/v1/agents/{agent_id}/core-memory/blocks").get(agents::blocks::list_core_memory_blocks),
@@ -84,6 +90,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/agents/{agent_id}/files/{file_id}/close").patch(agents::files::close_file_for_agent),
         path("/v1/agents/{agent_id}/messages").get(agents::messages::list_messages).post(agents::messages::send_message),
         path("/v1/agents/{agent_id}/messages/stream").post(agents::messages::create_agent_message_stream),
+        path("/v1/agents/{agent_id}/messages/preview-raw-payload").post(agents::preview::preview_model_request),
+        path("/v1/agents/{agent_id}/messages/capture").post(agents::capture::capture_messages),
         path("/v1/agents/{agent_id}/messages/{message_id}").patch(agents::messages::modify_message),
 
         path("/v1/blocks").get(blocks::list::list_blocks).post(blocks::create::create_block),
@@ -130,6 +138,22 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/archives/{archive_id}/passages").post(archives::passages::create_passage_in_archive),
         path("/v1/archives/{archive_id}/passages/batch").post(archives::passages::create_passages_in_archive),
         path("/v1/archives/{archive_id}/passages/{passage_id}").delete(archives::passages::delete_passage_from_archive),
+
+        path("/v1/conversations")
+            .get(conversations::list::list_conversations)
+            .post(conversations::create::create_conversation),
+        path("/v1/conversations/{conversation_id}")
+            .get(conversations::retrieve::retrieve_conversation)
+            .patch(conversations::update::update_conversation)
+            .delete(conversations::delete::delete_conversation),
+        path("/v1/conversations/{conversation_id}/compact").post(conversations::compact::compact_conversation),
+        path("/v1/conversations/{conversation_id}/fork").post(conversations::fork::fork_conversation),
+        path("/v1/conversations/{conversation_id}/recompile").post(conversations::recompile::recompile_conversation),
+        path("/v1/conversations/{conversation_id}/stream").post(conversations::stream::retrieve_conversation_stream),
+        path("/v1/conversations/{conversation_id}/messages").get(conversations::messages::list_conversation_messages),
+        path("/v1/conversations/{conversation_id}/messages/preview-raw-payload")
+            .post(conversations::preview::preview_conversation_model_request),
+        path("/v1/conversations/{conversation_id}/messages/import").post(conversations::import::import_conversation_messages),
 
         path("/v1/passages/search").post(passages::search::search_passages),
 
@@ -182,17 +206,31 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/runs/{run_id}").get(runs::retrieve::retrieve_run).delete(runs::delete::delete_run),
         path("/v1/runs/{run_id}/metrics").get(runs::metrics::retrieve_metrics_for_run),
         path("/v1/runs/{run_id}/messages").get(runs::messages::list_messages_for_run),
+        path("/v1/runs/{run_id}/trace").get(runs::trace::retrieve_trace_for_run),
         path("/v1/runs/{run_id}/usage").get(runs::usage::retrieve_usage_for_run),
         path("/v1/runs/{run_id}/steps").get(runs::steps::list_steps_for_run),
+        path("/v1/runs/{run_id}/stream").post(runs::stream::retrieve_stream_for_run),
+
+        path("/v1/jobs").get(jobs::list::list_jobs),
+        path("/v1/jobs/active").get(jobs::active::list_active_jobs),
+        path("/v1/jobs/{job_id}").get(jobs::retrieve::retrieve_job).delete(jobs::delete::delete_job),
+        path("/v1/jobs/{job_id}/cancel").patch(jobs::cancel::cancel_job),
 
         path("/v1/steps").get(steps::list::list_steps),
         path("/v1/steps/{step_id}").get(steps::retrieve::retrieve_step),
         path("/v1/steps/{step_id}/metrics").get(steps::metrics::retrieve_metrics_for_step),
+        path("/v1/steps/{step_id}/trace").get(steps::trace::retrieve_trace_for_step),
         path("/v1/steps/{step_id}/feedback").patch(steps::feedback::modify_feedback_for_step),
         path("/v1/steps/{step_id}/messages").get(steps::messages::list_messages_for_step),
 
         path("/v1/messages").get(messages::list::list_all_messages),
+        path("/v1/messages/search").post(messages::search::search_all_messages),
         path("/v1/messages/{message_id}").get(messages::retrieve::retrieve_message),
+
+        path("/v1/telemetry/{step_id}").get(telemetry::retrieve_provider_trace),
+
+        path("/v1/chat/completions").post(chat::completions::create_chat_completion),
+        path("/v1/voice-beta/{agent_id}/chat/completions").post(chat::voice::create_voice_chat_completions),
 
         path("/v1/_internal_agents/count").get(internal::agents::count_internal_agents),
         path("/v1/_internal_agents/{agent_id}/core-memory/blocks/{block_label:.+}")
@@ -260,6 +298,7 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::context::recompile_agent,
         agents::context::recompile_agent_system_prompt,
         agents::context::reset_messages,
+        agents::summarize::summarize_messages,
         agents::generate::generate_completion,
         agents::blocks::retrieve_agent_memory,
         agents::blocks::list_core_memory_blocks,
@@ -291,9 +330,11 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::files::close_all_files_for_agent,
         agents::files::open_file_for_agent,
         agents::files::close_file_for_agent,
+        agents::search::search_messages,
         agents::messages::list_messages,
         agents::messages::send_message,
         agents::messages::create_agent_message_stream,
+        agents::preview::preview_model_request,
         agents::messages::modify_message,
         blocks::list::list_blocks,
         blocks::create::create_block,
@@ -334,6 +375,18 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         archives::passages::create_passage_in_archive,
         archives::passages::create_passages_in_archive,
         archives::passages::delete_passage_from_archive,
+        conversations::stream::retrieve_conversation_stream,
+        conversations::list::list_conversations,
+        conversations::create::create_conversation,
+        conversations::compact::compact_conversation,
+        conversations::retrieve::retrieve_conversation,
+        conversations::update::update_conversation,
+        conversations::delete::delete_conversation,
+        conversations::fork::fork_conversation,
+        conversations::recompile::recompile_conversation,
+        conversations::messages::list_conversation_messages,
+        conversations::preview::preview_conversation_model_request,
+        conversations::import::import_conversation_messages,
         passages::search::search_passages,
         folders::list::list_folders,
         folders::create::create_folder,
@@ -377,15 +430,27 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         runs::delete::delete_run,
         runs::metrics::retrieve_metrics_for_run,
         runs::messages::list_messages_for_run,
+        runs::trace::retrieve_trace_for_run,
         runs::usage::retrieve_usage_for_run,
         runs::steps::list_steps_for_run,
+        runs::stream::retrieve_stream_for_run,
+        jobs::list::list_jobs,
+        jobs::active::list_active_jobs,
+        jobs::retrieve::retrieve_job,
+        jobs::cancel::cancel_job,
+        jobs::delete::delete_job,
         steps::list::list_steps,
         steps::retrieve::retrieve_step,
         steps::metrics::retrieve_metrics_for_step,
         steps::feedback::modify_feedback_for_step,
         steps::messages::list_messages_for_step,
+        steps::trace::retrieve_trace_for_step,
+        telemetry::retrieve_provider_trace,
+        chat::completions::create_chat_completion,
+        chat::voice::create_voice_chat_completions,
         messages::list::list_all_messages,
         messages::retrieve::retrieve_message,
+        messages::search::search_all_messages,
         internal::agents::count_internal_agents,
         internal::agents::modify_internal_core_memory_block,
         internal::blocks::list_internal_blocks,

@@ -7,6 +7,7 @@ mod archives;
 mod blocks;
 mod files;
 mod helpers;
+mod images;
 mod memory;
 mod statements;
 mod support;
