@@ -1,7 +1,6 @@
-//! Server-sent events: framing, keepalive pings, and the head of the answer.
+//! Server-sent events: keepalive pings, and the head and the end of the answer.
 //!
-//! Clients take every record without a name for a message, know no name but `error`, and stop at `[DONE]`; record
-//! ids and comments confuse one of them. So nothing else is ever sent.
+//! Record ids and comments confuse one of the official clients, so nothing but the records of events is ever sent.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
@@ -10,49 +9,70 @@ use futures::{Stream, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::managers::{
-    TurnStream,
-    schema::{ErrorMessage, Ping, RunId, StopReason, StopReasonEvent, StreamEvent},
+    StoredStream, TurnStream,
+    frames::{done, incomplete, record},
+    schema::{Ping, RunId, StreamEvent},
 };
 
-/// The answer that sends the events of a turn.
+/// The answer that sends the events of a turn, or a stored stream.
 ///
-/// The turn goes on when the client hangs up: only its events are dropped. With `pings` one comes first, so that the
-/// client knows the run and sees that it was heard, and more after each `keepalive` without an event.
-pub(crate) fn respond(turn: TurnStream, pings: bool, keepalive: Option<Duration>) -> HttpResponse {
+/// The turn goes on when the client hangs up: only its view of it ends. With `pings` the events of a turn begin with
+/// one, so that the client knows the run and sees that it was heard; a stored stream has it among its frames. More of
+/// them fill each `keepalive` without an event.
+pub(crate) fn respond(source: impl Into<Source>, pings: bool, keepalive: Option<Duration>) -> HttpResponse {
     let keepalive = keepalive.filter(|_| pings);
     HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(body(turn.run_id, turn.events, pings, keepalive))
+        .streaming(body(source.into(), pings, keepalive))
 }
 
-/// How far a stream has come.
-struct Progress {
+/// Where the records of an answer come from.
+pub(crate) enum Source {
+    /// A turn that only this client follows.
+    Turn(Turn),
+    /// What is stored of a background run.
+    Stored(StoredStream),
+}
+
+/// The events of a turn, as far as they have come.
+pub(crate) struct Turn {
     run: RunId,
     events: UnboundedReceiver<StreamEvent>,
-    /// What is to be sent before the next event is awaited.
-    ready: VecDeque<Bytes>,
-    last_seq_id: Option<i64>,
     /// Whether the turn has said how it ended.
     concluded: bool,
     ended: bool,
 }
 
-fn body(
-    run: RunId,
-    events: UnboundedReceiver<StreamEvent>,
-    pings: bool,
-    keepalive: Option<Duration>,
-) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let first = pings.then(|| frame(&Ping::new(Some(run)).into()));
-    let ready = first.into_iter().collect();
-    let progress = Progress { run, events, ready, last_seq_id: None, concluded: false, ended: false };
+impl From<TurnStream> for Source {
+    fn from(turn: TurnStream) -> Self {
+        Self::Turn(Turn { run: turn.run_id, events: turn.events, concluded: false, ended: false })
+    }
+}
+
+impl From<StoredStream> for Source {
+    fn from(stream: StoredStream) -> Self {
+        Self::Stored(stream)
+    }
+}
+
+/// How far an answer has come.
+struct Progress {
+    source: Source,
+    /// What is to be sent before the next event is awaited.
+    ready: VecDeque<Bytes>,
+    last_seq_id: Option<i64>,
+}
+
+fn body(source: Source, pings: bool, keepalive: Option<Duration>) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let first = match &source {
+        Source::Turn(turn) if pings => Some(record(&Ping::new(Some(turn.run)).into())),
+        _ => None,
+    };
+    let progress = Progress { source, ready: first.into_iter().collect(), last_seq_id: None };
     stream::unfold(progress, move |mut progress| async move {
         if progress.ready.is_empty() {
-            if progress.ended {
-                return None;
-            }
             progress.advance(keepalive).await;
         }
         progress.ready.pop_front().map(|bytes| (Ok(bytes), progress))
@@ -60,62 +80,51 @@ fn body(
 }
 
 impl Progress {
-    /// Waits for the next event, its absence for too long, or the end, and makes the frames for it.
+    /// Waits for the next record, its absence for too long, or the end.
     async fn advance(&mut self, keepalive: Option<Duration>) {
-        let next = match keepalive {
-            Some(after) => tokio::time::timeout(after, self.events.recv()).await,
-            None => Ok(self.events.recv().await),
-        };
-        match next {
-            Ok(Some(event)) => {
-                self.last_seq_id = event.seq_id().or(self.last_seq_id);
-                self.concluded |= matches!(event, StreamEvent::StopReason(_) | StreamEvent::Error(_));
-                self.ready.push_back(frame(&event));
-            }
-            Ok(None) => {
-                if !self.concluded {
-                    let [reason, error] = incomplete(self.run);
-                    self.ready.extend([frame(&reason), frame(&error)]);
+        let more = async {
+            match &mut self.source {
+                Source::Turn(turn) => turn.advance(&mut self.ready).await,
+                Source::Stored(stream) => {
+                    if let Some(frame) = stream.next().await {
+                        self.last_seq_id = Some(frame.seq);
+                        self.ready.push_back(frame.record);
+                    }
                 }
-                self.ready.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
-                self.ended = true;
             }
-            Err(_idle) => {
-                let mut ping = Ping::new(Some(self.run));
-                ping.base.seq_id = self.last_seq_id;
-                self.ready.push_back(frame(&ping.into()));
-            }
+        };
+        let waited = match keepalive {
+            Some(after) => tokio::time::timeout(after, more).await,
+            None => Ok(more.await),
+        };
+        if waited.is_err() {
+            let run = match &self.source {
+                Source::Turn(turn) => turn.run,
+                Source::Stored(stream) => stream.run(),
+            };
+            let mut ping = Ping::new(Some(run));
+            ping.base.seq_id = self.last_seq_id;
+            self.ready.push_back(record(&ping.into()));
         }
     }
 }
 
-/// What is sent for a turn that went away without a word.
-fn incomplete(run_id: RunId) -> [StreamEvent; 2] {
-    let text = "Stream ended unexpectedly without a terminal event.";
-    let error = ErrorMessage {
-        run_id,
-        error_type: "stream_incomplete".to_owned(),
-        message: text.to_owned(),
-        detail: Some(text.to_owned()),
-        seq_id: None,
-    };
-    [StopReasonEvent::from(StopReason::Error).into(), error.into()]
-}
-
-/// One record.
-fn frame(event: &StreamEvent) -> Bytes {
-    let head: &[u8] = match event {
-        StreamEvent::Error(_) => b"event: error\ndata: ",
-        _ => b"data: ",
-    };
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend_from_slice(head);
-    if let Err(error) = serde_json::to_writer(&mut bytes, event) {
-        tracing::error!(%error, "a stream event could not be written");
-        return Bytes::new();
+impl Turn {
+    async fn advance(&mut self, ready: &mut VecDeque<Bytes>) {
+        if self.ended {
+            return;
+        }
+        if let Some(event) = self.events.recv().await {
+            self.concluded |= matches!(event, StreamEvent::StopReason(_) | StreamEvent::Error(_));
+            ready.push_back(record(&event));
+            return;
+        }
+        if !self.concluded {
+            ready.extend(incomplete(self.run).iter().map(record));
+        }
+        ready.push_back(done());
+        self.ended = true;
     }
-    bytes.extend_from_slice(b"\n\n");
-    Bytes::from(bytes)
 }
 
 #[cfg(test)]
@@ -124,6 +133,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
     use super::*;
+    use crate::managers::schema::{StopReason, StopReasonEvent};
 
     async fn sent(
         pings: bool,
@@ -131,7 +141,8 @@ mod tests {
         work: impl AsyncFnOnce(UnboundedSender<StreamEvent>),
     ) -> Vec<String> {
         let (sender, receiver) = unbounded_channel();
-        let chunks = body(RunId::random(), receiver, pings, keepalive)
+        let turn = TurnStream { run_id: RunId::random(), events: receiver };
+        let chunks = body(turn.into(), pings, keepalive)
             .map(|chunk| String::from_utf8(chunk.unwrap().to_vec()).unwrap())
             .collect();
         let (chunks, ()): (Vec<String>, ()) = tokio::join!(chunks, work(sender));

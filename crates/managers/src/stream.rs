@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use muisti_orm::{
     frames, runs,
-    schema::{AgentId, ConversationId, OrganizationId, RetrieveStreamRequest, RunId, RunStatus},
+    schema::{OrganizationId, RetrieveStreamRequest, RunId, RunStatus},
 };
 
 use crate::{
-    Actor, Error, Result, Services,
+    Actor, Error, FieldError, HistoryName, Result, Services,
     frames::{KEPT, StoredStream, kept_since},
 };
 
@@ -17,15 +17,6 @@ const TRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(
 
 /// Reads the streams of background runs, while they go on and for three hours after they began.
 pub struct StreamManager<'a>(&'a Services);
-
-/// The history that a stream is looked for in, as clients name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamOf {
-    /// A conversation.
-    Conversation(ConversationId),
-    /// The default history of an agent.
-    Agent(AgentId),
-}
 
 impl Services {
     /// The stored streams.
@@ -40,12 +31,13 @@ impl StreamManager<'_> {
         self.0.frames().read(run, starting_after)
     }
 
-    /// The stream of a run, behind the frame `starting_after`.
+    /// The stream of a run, behind the place that the request names. What else it names is not looked at.
     ///
     /// # Errors
     /// 404 for an unknown run, 400 for one that is not a background run, 410 when it has ended and began more than
     /// three hours ago.
-    pub async fn of_run(&self, actor: &Actor, run: RunId, starting_after: i64) -> Result<StoredStream> {
+    pub async fn of_run(&self, actor: &Actor, run: RunId, request: &RetrieveStreamRequest) -> Result<StoredStream> {
+        check(request)?;
         let organization = actor.organization_id;
         let found = self.0.db().read(move |conn| runs::get(conn, organization, run)).await?;
         let found = found.ok_or_else(|| Error::NotFound(format!("Run with id {run} not found")))?;
@@ -59,7 +51,7 @@ impl StreamManager<'_> {
             let hours = KEPT.as_secs() / 3600;
             return Err(Error::Expired(format!("Run was created more than {hours} hours ago, and is now expired.")));
         }
-        Ok(self.read(run, starting_after))
+        Ok(self.read(run, request.starting_after))
     }
 
     /// The stream of a run of a history: of the run that the request names, or of the one that the message with the
@@ -70,12 +62,18 @@ impl StreamManager<'_> {
     pub async fn of_history(
         &self,
         actor: &Actor,
-        history: StreamOf,
+        history: HistoryName,
         request: &RetrieveStreamRequest,
     ) -> Result<StoredStream> {
+        check(request)?;
         let key = match history {
-            StreamOf::Conversation(conversation) => conversation.to_string(),
-            StreamOf::Agent(agent) => agent.to_string(),
+            HistoryName::Conversation(conversation) => conversation.to_string(),
+            HistoryName::Agent(agent) => agent.to_string(),
+            HistoryName::Default => request.agent_id.map(|agent| agent.to_string()).ok_or_else(|| {
+                Error::InvalidArgument(
+                    "The conversation 'default' is one of an agent: name it with agent_id in the body.".to_owned(),
+                )
+            })?,
         };
         let organization = actor.organization_id;
         let run = match (request.run_id, &request.otid) {
@@ -86,7 +84,7 @@ impl StreamManager<'_> {
                 going.ok_or_else(|| Error::InvalidArgument("No active runs found for this conversation.".to_owned()))?
             }
         };
-        self.of_run(actor, run, request.starting_after).await
+        self.of_run(actor, run, request).await
     }
 
     async fn by_otid(&self, organization: OrganizationId, key: &str, otid: &str) -> Result<RunId> {
@@ -102,4 +100,16 @@ impl StreamManager<'_> {
         }
         Err(Error::NotFound(format!("No run found for otid={otid}. The run may have expired or never existed.")))
     }
+}
+
+/// What clients say about polling is a hint that nobody needs here, but it must make sense.
+fn check(request: &RetrieveStreamRequest) -> Result<()> {
+    let mut errors = Vec::new();
+    if request.batch_size.is_some_and(|size| size <= 0) {
+        errors.push(FieldError::body("batch_size", "batch_size must be greater than 0."));
+    }
+    if request.poll_interval.is_some_and(|seconds| seconds <= 0.0) {
+        errors.push(FieldError::body("poll_interval", "poll_interval must be a number of seconds greater than 0."));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Error::Unprocessable(errors)) }
 }

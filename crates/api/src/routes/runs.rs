@@ -7,4 +7,5 @@ pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod retrieve;
 pub(crate) mod steps;
+pub(crate) mod stream;
 pub(crate) mod usage;

@@ -150,3 +150,6 @@ pub(crate) fn append_end(conn: &mut Conn, run_id: RunId, events: Vec<StreamEvent
     ended.push(NewFrame { run_id, frame: Frame { seq: seq + 1, record: done(), terminal: true } });
     frames::append(conn, &ended).map_err(Error::from)
 }
+
+#[cfg(test)]
+mod tests;
