@@ -5,6 +5,7 @@
 mod agents;
 mod archives;
 mod blocks;
+mod conversations;
 mod files;
 mod helpers;
 mod images;

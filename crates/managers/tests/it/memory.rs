@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl World {
-    async fn tool(&self, name: &'static str) -> Tool {
+    pub(crate) async fn tool(&self, name: &'static str) -> Tool {
         let organization = self.actor.organization_id;
         let read = move |conn: &mut _| tools::by_names(conn, organization, &[name]);
         self.services.db().read(read).await.unwrap().remove(0)
