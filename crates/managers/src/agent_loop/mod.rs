@@ -9,22 +9,29 @@
 //! - `step`: one model call; `calls`: the tools that it calls; `draft`: the step's state between two transactions.
 //! - `rules`: which tools may be called next.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
+//! - `compaction`: a history that outgrows the window.
 //! - `repeat`: requests that come again.
 //! - `generate`: a bare question to an agent's model, beside the loop.
-//! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
+//! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
+mod asking;
 mod calls;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the steps take it up"))]
+mod compaction;
 mod context;
 mod deltas;
 mod draft;
 mod failure;
 mod generate;
 mod history_lock;
+pub(crate) mod hold;
 mod loaded;
 mod node;
 mod recover;
+mod preview;
 mod repeat;
 mod request;
+mod response_format;
 mod rules;
 mod sink;
 mod step;
@@ -41,6 +48,7 @@ use crate::{Actor, Error, Result, Services};
 use sink::{Delivery, Sink};
 use turn::Turn;
 
+pub(crate) use compaction::message_tokens;
 pub use node::Node;
 pub use turn::run_status;
 
