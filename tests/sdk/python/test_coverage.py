@@ -29,7 +29,6 @@ LEFT_OUT = {
     "conversations.messages.stream": NOT_SERVED,
     "folders.files.upload": NOT_SERVED,
     "mcp_servers": NOT_SERVED,
-    "messages.search": NOT_SERVED,
     "runs.messages.stream": NOT_SERVED,
 }
 
