@@ -18,8 +18,6 @@ LEFT_OUT = {
     "environments": NOT_SELF_HOSTED,
     "templates": NOT_SELF_HOSTED,
     "agents.schedule": NOT_SELF_HOSTED,
-    "runs.trace": NOT_SERVED,
-    "steps.trace": NOT_SERVED,
     "agents.messages.cancel": NOT_SERVED,
     "agents.messages.compact": NOT_SERVED,
     "agents.messages.create_async": NOT_SERVED,
