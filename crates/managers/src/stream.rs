@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use muisti_orm::{
     frames, runs,
-    schema::{OrganizationId, RetrieveStreamRequest, RunId, RunStatus},
+    schema::{OrganizationId, RetrieveStreamRequest, Run, RunId, RunStatus, Timestamp},
 };
 
 use crate::{
@@ -41,16 +41,7 @@ impl StreamManager<'_> {
         let organization = actor.organization_id;
         let found = self.0.db().read(move |conn| runs::get(conn, organization, run)).await?;
         let found = found.ok_or_else(|| Error::NotFound(format!("Run with id {run} not found")))?;
-        if found.background != Some(true) {
-            return Err(Error::InvalidArgument(
-                "Run was not created in background mode, so it cannot be retrieved.".to_owned(),
-            ));
-        }
-        let going = matches!(found.status, RunStatus::Created | RunStatus::Running);
-        if !going && found.created_at < kept_since() {
-            let hours = KEPT.as_secs() / 3600;
-            return Err(Error::Expired(format!("Run was created more than {hours} hours ago, and is now expired.")));
-        }
+        readable(&found, kept_since())?;
         Ok(self.read(run, request.starting_after))
     }
 
@@ -102,6 +93,20 @@ impl StreamManager<'_> {
     }
 }
 
+/// Whether a run has a stream that is kept. As long as a run goes on, it is.
+fn readable(run: &Run, kept_since: Timestamp) -> Result<()> {
+    if run.background != Some(true) {
+        let text = "Run was not created in background mode, so it cannot be retrieved.";
+        return Err(Error::InvalidArgument(text.to_owned()));
+    }
+    let going = matches!(run.status, RunStatus::Created | RunStatus::Running);
+    if !going && run.created_at < kept_since {
+        let hours = KEPT.as_secs() / 3600;
+        return Err(Error::Expired(format!("Run was created more than {hours} hours ago, and is now expired.")));
+    }
+    Ok(())
+}
+
 /// What clients say about polling is a hint that nobody needs here, but it must make sense.
 fn check(request: &RetrieveStreamRequest) -> Result<()> {
     let mut errors = Vec::new();
@@ -112,4 +117,29 @@ fn check(request: &RetrieveStreamRequest) -> Result<()> {
         errors.push(FieldError::body("poll_interval", "poll_interval must be a number of seconds greater than 0."));
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::Unprocessable(errors)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_expires_three_hours_after_its_run_was_made_unless_the_run_goes_on() {
+        let run = |status: &str, background: bool, minutes: i64| -> Run {
+            let made = Timestamp::now().utc() - chrono::Duration::minutes(minutes);
+            serde_json::from_value(serde_json::json!({
+                "id": RunId::random(), "agent_id": muisti_orm::schema::AgentId::random(), "status": status,
+                "background": background, "created_at": Timestamp::from(made),
+            }))
+            .unwrap()
+        };
+        let told = |run: &Run| readable(run, kept_since()).map_err(|error| error.to_string());
+        assert_eq!(told(&run("completed", true, 179)), Ok(()));
+        let expired = "EXPIRED: Run was created more than 3 hours ago, and is now expired.";
+        assert_eq!(told(&run("completed", true, 181)), Err(expired.to_owned()));
+        assert_eq!(told(&run("running", true, 600)), Ok(()));
+        assert_eq!(told(&run("created", true, 600)), Ok(()));
+        assert!(told(&run("running", false, 0)).unwrap_err().contains("not created in background mode"));
+        assert!(told(&run("completed", false, 600)).unwrap_err().contains("not created in background mode"));
+    }
 }

@@ -192,3 +192,114 @@ const fn comes_in_pieces(kind: MessageType) -> bool {
             | MessageType::ApprovalResponseMessage
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use muisti_orm::schema::{
+        AssistantMessage, EventMessage, EventType, MessageBase, Ping, StopReason, StopReasonEvent, SummaryMessage,
+        Timestamp, UsageStatistics,
+    };
+    use serde_json::Map;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::frames::tests::{World, rest, value};
+
+    fn base() -> MessageBase {
+        MessageBase::new("message-1", Timestamp::now())
+    }
+
+    fn says(text: &str) -> WireMessage {
+        AssistantMessage { base: base(), content: text.into() }.into()
+    }
+
+    /// What a transaction can make true, of every kind that is treated differently.
+    fn events() -> Vec<StreamEvent> {
+        let summary = SummaryMessage { base: base(), summary: "s".into(), compaction_stats: None };
+        let event = EventMessage { base: base(), event_type: EventType::Compaction, event_data: Map::new() };
+        vec![
+            Ping::new(None).into(),
+            StreamEvent::Message(says("whole")),
+            StreamEvent::Message(summary.into()),
+            StreamEvent::Message(event.into()),
+            StopReasonEvent::from(StopReason::EndTurn).into(),
+            UsageStatistics::default().into(),
+        ]
+    }
+
+    /// What is seen of a piece and these events.
+    fn seen(delivery: Delivery, types: Option<Vec<MessageType>>) -> Sink {
+        let mut sink = Sink::new(delivery, types);
+        sink.delta(says("piece"));
+        let staged = sink.stage(events());
+        sink.publish(staged);
+        sink
+    }
+
+    fn sent(
+        deliver: fn(UnboundedSender<StreamEvent>) -> Delivery,
+        types: Option<Vec<MessageType>>,
+    ) -> Vec<&'static str> {
+        let (client, mut events) = mpsc::unbounded_channel();
+        drop(seen(deliver(client), types));
+        let mut kinds = Vec::new();
+        while let Some(event) = events.blocking_recv() {
+            kinds.push(event.message_type());
+        }
+        kinds
+    }
+
+    const END: [&str; 2] = ["stop_reason", "usage_statistics"];
+
+    #[test]
+    fn a_stream_of_steps_has_whole_messages_and_one_of_tokens_has_their_pieces() {
+        let compaction = ["summary_message", "event_message"];
+        let steps = ["ping", "assistant_message"].into_iter().chain(compaction).chain(END);
+        assert_eq!(sent(Delivery::Steps, None), steps.collect::<Vec<_>>());
+        let tokens = ["assistant_message", "ping"].into_iter().chain(compaction).chain(END);
+        assert_eq!(sent(Delivery::Tokens, None), tokens.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_left_out_but_for_signs_and_the_end() {
+        let types = || Some(vec![MessageType::SummaryMessage]);
+        let left = ["ping", "summary_message", "stop_reason", "usage_statistics"];
+        assert_eq!(sent(Delivery::Steps, types()), left);
+        assert_eq!(sent(Delivery::Tokens, types()), left);
+        assert_eq!(sent(Delivery::Steps, Some(Vec::new())).len(), 6, "an empty list asks for all");
+    }
+
+    #[test]
+    fn one_answer_at_the_end_has_the_messages_alone() {
+        let collected = seen(Delivery::Collected, None).into_collected();
+        assert_eq!(collected.len(), 3);
+        assert_eq!(collected[0].message_type(), MessageType::AssistantMessage);
+    }
+
+    #[tokio::test]
+    async fn a_stored_stream_has_what_its_only_client_would_have_seen_and_its_end() {
+        for world in World::each().await {
+            for tokens in [false, true] {
+                let run = world.run().await;
+                let store = world.services.frames();
+                let mut sink = Sink::new(Delivery::Stored { stream: store.open(run), tokens }, None);
+                sink.delta(says("piece"));
+                sink.flushed().await;
+                let mut staged = sink.stage(events());
+                let rows = std::mem::take(&mut staged.rows);
+                world.db().write(move |conn| muisti_orm::frames::append(conn, &rows)).await.unwrap();
+                sink.publish(staged);
+                let frames = rest(store.read(run, 0)).await;
+                let kinds: Vec<_> = frames.iter().map(|frame| value(frame)["message_type"].clone()).collect();
+                let expected = tokio::task::spawn_blocking(move || {
+                    sent(if tokens { Delivery::Tokens } else { Delivery::Steps }, None)
+                })
+                .await
+                .unwrap();
+                assert_eq!(kinds[..kinds.len() - 1], expected);
+                assert!(frames.iter().zip(1..).all(|(frame, seq)| frame.seq == seq));
+                assert!(frames.last().unwrap().terminal);
+            }
+        }
+    }
+}

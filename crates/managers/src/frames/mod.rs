@@ -152,4 +152,4 @@ pub(crate) fn append_end(conn: &mut Conn, run_id: RunId, events: Vec<StreamEvent
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

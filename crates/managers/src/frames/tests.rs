@@ -17,14 +17,14 @@ use super::*;
 use crate::{DEFAULT_ACTOR, Services, Settings, llm::LlmSettings};
 
 /// A database with an agent, for whom runs can be made.
-struct World {
-    services: Services,
+pub(crate) struct World {
+    pub(crate) services: Services,
     agent: AgentId,
     _database: TestDatabase,
 }
 
 impl World {
-    async fn each() -> Vec<Self> {
+    pub(crate) async fn each() -> Vec<Self> {
         let mut worlds = Vec::new();
         for database in TestDatabase::each() {
             worlds.push(Self::on(database).await);
@@ -48,12 +48,12 @@ impl World {
         Self { services, agent, _database: database }
     }
 
-    fn db(&self) -> &Db {
+    pub(crate) fn db(&self) -> &Db {
         self.services.db()
     }
 
     /// A background run that is going.
-    async fn run(&self) -> RunId {
+    pub(crate) async fn run(&self) -> RunId {
         let (id, agent_id) = (RunId::random(), self.agent);
         let insert = move |conn: &mut Conn| {
             let key = agent_id.to_string();
@@ -109,7 +109,7 @@ fn stop() -> Vec<StreamEvent> {
 }
 
 /// The rest of a stream; it must come within some seconds.
-async fn rest(mut stream: StoredStream) -> Vec<Frame> {
+pub(crate) async fn rest(mut stream: StoredStream) -> Vec<Frame> {
     let all = async {
         let mut frames = Vec::new();
         while let Some(frame) = stream.next().await {
@@ -120,7 +120,7 @@ async fn rest(mut stream: StoredStream) -> Vec<Frame> {
     tokio::time::timeout(Duration::from_secs(20), all).await.expect("the stream ends")
 }
 
-fn value(frame: &Frame) -> Value {
+pub(crate) fn value(frame: &Frame) -> Value {
     let record = str::from_utf8(&frame.record).unwrap();
     let data = record.split_once("data: ").unwrap().1;
     serde_json::from_str(data).unwrap_or(Value::Null)
