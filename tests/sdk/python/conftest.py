@@ -36,7 +36,8 @@ def server(request, scripted):
         if databases is None:
             pytest.skip("no PostgreSQL on this machine")
         database_url = databases.fresh()
-    server = Server(scripted, database_url, MUISTI_KEEPALIVE_INTERVAL=str(KEEPALIVE_SECONDS))
+    settings = {"MUISTI_KEEPALIVE_INTERVAL": str(KEEPALIVE_SECONDS), "MUISTI_ALLOW_PRIVATE_ADDRESSES": "true"}
+    server = Server(scripted, database_url, **settings)
     yield server
     print(server.tail())
     server.stop()

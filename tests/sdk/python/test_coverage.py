@@ -20,7 +20,6 @@ LEFT_OUT = {
     "agents.schedule": NOT_SELF_HOSTED,
     "agents.messages.cancel": NOT_SERVED,
     "agents.messages.compact": NOT_SERVED,
-    "agents.messages.create_async": NOT_SERVED,
     "conversations.cancel": NOT_SERVED,
     "conversations.messages.compact": NOT_SERVED,
     "conversations.messages.create": NOT_SERVED,
