@@ -49,7 +49,7 @@ pub use block::BlockManager;
 pub use callback::Callbacks;
 pub use chat::ChatManager;
 pub use conversation::{ConversationManager, HistoryName};
-pub use error::{Error, FieldError, Result};
+pub use error::{Error, FieldError, PendingCalls, Result};
 pub use file::FileManager;
 pub use frames::StoredStream;
 pub use group::GroupManager;
