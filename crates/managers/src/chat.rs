@@ -13,7 +13,7 @@ use muisti_orm::schema::{
 };
 use uuid::Uuid;
 
-use crate::{Actor, Error, Result, Services, TurnStream, error::FieldError};
+use crate::{Actor, Error, Recipient, Result, Services, TurnStream, error::FieldError};
 pub use translate::{Frame, Translation};
 
 /// Chats with agents.
@@ -64,7 +64,7 @@ impl ChatManager<'_> {
     pub async fn complete(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<ChatCompletion> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let request = StreamingSendRequest { request: send, stream: streaming(false) };
-        let answer = self.0.agent_loop().send(&actor, agent, request, false).await?;
+        let answer = self.0.agent_loop().send(&actor, Recipient::agent(agent), request, false).await?;
         let run = answer.messages.iter().find_map(|message| message.base().run_id);
         let message = ChatCompletionMessage {
             content: Some(translate::text_of(&answer.messages)),
@@ -96,7 +96,7 @@ impl ChatManager<'_> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let include_usage = request.include_usage();
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
-        let turn = self.0.agent_loop().stream(&actor, agent, request, "chat_completion").await?;
+        let turn = self.0.agent_loop().stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions")).await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
         Ok(ChatStream { turn, translation })
     }

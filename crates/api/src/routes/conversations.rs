@@ -1,5 +1,6 @@
 //! Conversations: histories of an agent beside its default one.
 
+pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod fork;
@@ -8,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod messages;
 pub(crate) mod recompile;
 pub(crate) mod retrieve;
+pub(crate) mod send;
 pub(crate) mod stream;
 pub(crate) mod update;
 

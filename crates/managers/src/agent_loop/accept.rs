@@ -124,7 +124,7 @@ impl Turn {
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
         let input = request::to_stored(history, run_id, messages)?;
         let request = TurnRequest::of(request);
-        let model = ChatModel::for_turn(services, actor, &loaded, &request).await?;
+        let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
         let turn = Self {
             services: services.clone(),
             actor: *actor,

@@ -38,8 +38,8 @@ impl AgentLoop {
         &self,
         actor: &Actor,
         agent: AgentId,
-        named: Option<Vec<String>>,
-    ) -> Result<Vec<(String, CancelOutcome)>> {
+        named: Option<Vec<RunId>>,
+    ) -> Result<Vec<(RunId, CancelOutcome)>> {
         let owner = *actor;
         let runs = match named.filter(|named| !named.is_empty()) {
             Some(named) => named,
@@ -50,7 +50,7 @@ impl AgentLoop {
                 if found.is_empty() {
                     return Err(Error::Conflict(format!("No active runs to cancel for agent {agent}")));
                 }
-                found.iter().map(ToString::to_string).collect()
+                found
             }
         };
         self.cancel_all(actor, agent, runs).await
@@ -64,7 +64,7 @@ impl AgentLoop {
         &self,
         actor: &Actor,
         history: HistoryId,
-    ) -> Result<Vec<(String, CancelOutcome)>> {
+    ) -> Result<Vec<(RunId, CancelOutcome)>> {
         let owner = *actor;
         let find = move |conn: &mut Conn| to_cancel(conn, &owner, history, CancelOf::History(history.key()));
         let found = self.services.db().read(find).await?;
@@ -75,22 +75,18 @@ impl AgentLoop {
             };
             return Err(Error::Conflict(format!("No active runs to cancel for {of}")));
         }
-        self.cancel_all(actor, history.agent_id, found.iter().map(ToString::to_string).collect()).await
+        self.cancel_all(actor, history.agent_id, found).await
     }
 
     async fn cancel_all(
         &self,
         actor: &Actor,
         agent: AgentId,
-        runs: Vec<String>,
-    ) -> Result<Vec<(String, CancelOutcome)>> {
+        runs: Vec<RunId>,
+    ) -> Result<Vec<(RunId, CancelOutcome)>> {
         let mut outcomes = Vec::with_capacity(runs.len());
-        for name in runs {
-            let outcome = match name.parse() {
-                Ok(run) => self.cancel_one(actor, agent, run).await?,
-                Err(_) => CancelOutcome::Failed,
-            };
-            outcomes.push((name, outcome));
+        for run in runs {
+            outcomes.push((run, self.cancel_one(actor, agent, run).await?));
         }
         Ok(outcomes)
     }

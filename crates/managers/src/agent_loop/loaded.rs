@@ -63,9 +63,15 @@ impl Loaded {
 
     /// What the model is told of these tools of the agent and of the client's.
     pub(super) fn offer(&self, names: &[String], request: &TurnRequest) -> Vec<ToolSpec> {
-        let own = self.tools.iter().filter(|tool| names.contains(&tool.name));
-        let own = own.filter_map(|tool| spec(tool, self.agent.llm_config.strict));
-        own.chain(request.client_tools.iter().map(client_spec)).collect()
+        let mut offered = self.tool_specs(names);
+        offered.extend(request.client_tools.iter().map(client_spec));
+        offered
+    }
+
+    /// What the model is told of these tools of the agent.
+    pub(super) fn tool_specs(&self, names: &[String]) -> Vec<ToolSpec> {
+        let tools = self.tools.iter().filter(|tool| names.contains(&tool.name));
+        tools.filter_map(|tool| spec(tool, self.agent.llm_config.strict)).collect()
     }
 
     /// The timezone that the agent tells the time in.
@@ -115,19 +121,15 @@ impl ChatModel {
         services: &Services,
         actor: &Actor,
         loaded: &Loaded,
-        request: &TurnRequest,
+        instead: Option<&str>,
     ) -> Result<Self> {
-        let own = loaded.conversation.as_ref().and_then(|own| Some((own.model.as_deref()?, &own.model_settings)));
-        let config = &loaded.agent.llm_config;
-        match (request.override_model.as_deref(), own) {
-            (None, Some((handle, settings))) => {
-                let info = services.models().resolve(actor, handle).await?;
-                let kind = loaded.agent.agent_type;
-                let own = { let _ = (kind, settings, config); model::config::from_info(&info) };
-                Self::of(services, actor, &own, None).await
+        let own = match &loaded.conversation {
+            Some(conversation) if instead.is_none() => {
+                services.conversations().model_config(actor, &loaded.agent, conversation).await?
             }
-            (instead, _) => Self::of(services, actor, config, instead).await,
-        }
+            _ => None,
+        };
+        Self::of(services, actor, own.as_ref().unwrap_or(&loaded.agent.llm_config), instead).await
     }
 
     /// The model of the agent, or the one that the request names instead.

@@ -11,14 +11,16 @@
 //! - `rules`: which tools may be called next.
 //! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes; `sink`: where the
 //!   events go.
+//! - `style`: what differs for the older types of agents; `compaction`: a history that outgrows the window.
 //! - `ending`: ends that are not the turn's own; `cancel`: who brings them about.
 //! - `repeat`: requests that come again.
 //! - `generate`: a bare question to an agent's model, beside the loop.
-//! - `node`, `history_lock`, `recover`: who works on what, and what becomes of the work of a process that is gone.
+//! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
 mod accept;
 mod calls;
 mod cancel;
+mod compaction;
 mod context;
 mod deltas;
 mod draft;
@@ -26,6 +28,7 @@ mod ending;
 mod failure;
 mod generate;
 mod history_lock;
+pub(crate) mod hold;
 mod loaded;
 mod node;
 mod opening;
@@ -54,6 +57,7 @@ use turn::Turn;
 
 pub use accept::{Recipient, WhenBusy, WhenPending};
 pub use cancel::CancelOutcome;
+pub(crate) use compaction::message_tokens;
 pub use node::Node;
 pub use turn::run_status;
 

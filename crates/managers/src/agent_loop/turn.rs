@@ -192,7 +192,7 @@ impl Turn {
             Some(loaded) => loaded,
             None => self.load().await?,
         };
-        let model = ChatModel::for_turn(&self.services, &self.actor, &loaded, &self.request).await?;
+        let model = ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
         let mut work = self.begin(&mut loaded, &model).await?;
         loop {
