@@ -9,7 +9,7 @@
 //! - `opening`: what its input means for a history at whose end calls wait; `pending`: these calls and their answers.
 //! - `step`: one model call and what becomes of the answer; `calls`: carrying out tool calls; `draft`: how far they are.
 //! - `rules`: which tools may be called next.
-//! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes; `sink`: where the
+//! - `asking`, `context`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
 //!   events go.
 //! - `style`: what differs for the older types of agents; `compaction`: a history that outgrows the window.
 //! - `ending`: ends that are not the turn's own; `cancel`: who brings them about.
@@ -18,6 +18,7 @@
 //! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
 mod accept;
+mod asking;
 mod calls;
 mod cancel;
 mod compaction;
@@ -33,9 +34,11 @@ mod loaded;
 mod node;
 mod opening;
 mod pending;
+mod preview;
 mod recover;
 mod repeat;
 mod request;
+mod response_format;
 mod rules;
 mod sink;
 mod step;
