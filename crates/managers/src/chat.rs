@@ -9,11 +9,12 @@ use muisti_orm::schema::{
     AgentId, AssistantRole, ChatCompletion, ChatCompletionContent, ChatCompletionInput, ChatCompletionMessage,
     ChatCompletionPart, ChatCompletionRequest, ChatFinishReason, Choice, CompletionObject, CompletionUsage,
     ContentPart, ImageContent, ImageSource, InputMessage, InputRole, MessageContent, MessageCreate, SendRequest,
-    StopReason, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId, chat_completion_id,
+    StopReason, StreamEvent, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId, chat_completion_id,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use crate::{Actor, Error, Recipient, Result, Services, TurnStream, error::FieldError};
+use crate::{Actor, Error, Recipient, Result, Services, TurnEvents, error::FieldError};
 pub use translate::{Frame, Translation};
 
 /// Chats with agents.
@@ -21,8 +22,8 @@ pub struct ChatManager<'a>(&'a Services);
 
 /// An answer that is read while it is made.
 pub struct ChatStream {
-    /// The turn whose events are to be translated.
-    pub turn: TurnStream,
+    /// The events of the turn, which are to be translated.
+    pub events: UnboundedReceiver<StreamEvent>,
     /// What translates them.
     pub translation: Translation,
 }
@@ -98,7 +99,10 @@ impl ChatManager<'_> {
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
         let turn = self.0.agent_loop().stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions")).await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
-        Ok(ChatStream { turn, translation })
+        let TurnEvents::Live(events) = turn.events else {
+            return Err(Error::Internal("a chat in the foreground has events of its own".to_owned()));
+        };
+        Ok(ChatStream { events, translation })
     }
 
     async fn ask(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<Asked> {

@@ -1,5 +1,6 @@
 //! Reading what was said and done.
 
+mod capture;
 mod search;
 
 use muisti_orm::{

@@ -4,7 +4,10 @@ use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
     runs::{self, RunFilter, RunSort},
-    schema::{AgentId, OrganizationId, Run, RunId, RunMetrics, RunStatus, RunUsage, Step, WireMessage, to_wire_list},
+    schema::{
+        AgentId, OrganizationId, Run, RunId, RunMetrics, RunStatus, RunUsage, Step, WireMessage, WireOptions,
+        to_wire_list,
+    },
     steps::{self, StepFilter},
 };
 
@@ -151,6 +154,7 @@ pub(crate) fn wire_messages(
     let messages = messages::list(conn, organization, &filter, page)?;
     let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
     let options = run.request_config.clone().unwrap_or_default().wire_options(text_is_assistant);
+    let options = WireOptions { reversed: page.order == Order::Desc, ..options };
     Ok(to_wire_list(&messages, &options))
 }
 

@@ -3,6 +3,7 @@
 use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
+    runs,
     schema::{ModifyFeedbackRequest, Step, StepId, StepMetrics, WireMessage, WireOptions, to_wire_list},
     steps::{self, StepFilter},
 };
@@ -67,7 +68,8 @@ impl StepManager<'_> {
         self.0.db().write(write).await
     }
 
-    /// A page of the messages of a step, its run's input among those of the first. The cursors follow the order.
+    /// A page of the messages of a step, its run's input among those of the first, shown as those of its run are. The
+    /// cursors follow the order.
     ///
     /// # Errors
     /// 404 when there is no such step or cursor.
@@ -80,10 +82,13 @@ impl StepManager<'_> {
         let read = move |conn: &mut Conn| {
             let step = get(conn, &actor, id)?;
             let agent = step.agent_id.map(|agent| agents::get(conn, actor.organization_id, agent)).transpose()?;
+            let run = step.run_id.map(|run| runs::get(conn, actor.organization_id, run)).transpose()?;
             let filter = MessageFilter { step_id: Some(id), ..Default::default() };
             let messages = messages::list(conn, actor.organization_id, &filter, &page)?;
             let text_is_assistant = agent.flatten().is_none_or(|agent| speaks_in_text(agent.agent_type));
-            Ok::<_, Error>(to_wire_list(&messages, &WireOptions { text_is_assistant, ..WireOptions::default() }))
+            let config = run.flatten().and_then(|run| run.request_config).unwrap_or_default();
+            let options = WireOptions { reversed: page.order == Order::Desc, ..config.wire_options(text_is_assistant) };
+            Ok::<_, Error>(to_wire_list(&messages, &options))
         };
         self.0.db().read(read).await
     }

@@ -52,6 +52,19 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes it another node on the same database: with a data directory of its own, inside that of the first, and on
+    /// another port. Nodes share what they need by a common `MUISTI_ENCRYPTION_KEY`.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    #[must_use]
+    pub fn node(mut self, name: &str) -> Self {
+        self.data_dir.push(name);
+        std::fs::create_dir_all(&self.data_dir).expect("the node's data directory can be made");
+        self.port = free_port();
+        self
+    }
+
     /// Starts and waits for the first healthy answer.
     ///
     /// # Panics

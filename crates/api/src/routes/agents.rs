@@ -3,6 +3,7 @@
 pub(crate) mod archival_memory;
 pub(crate) mod archives;
 pub(crate) mod blocks;
+pub(crate) mod capture;
 pub(crate) mod context;
 pub(crate) mod count;
 pub(crate) mod create;
@@ -16,8 +17,11 @@ pub(crate) mod identities;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod messages;
+pub(crate) mod preview;
 pub(crate) mod retrieve;
+pub(crate) mod search;
 pub(crate) mod sources;
+pub(crate) mod summarize;
 pub(crate) mod tools;
 pub(crate) mod update;
 

@@ -1,12 +1,14 @@
 //! Conversations: histories of an agent beside its default one.
 
 pub(crate) mod cancel;
+pub(crate) mod compact;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod fork;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod messages;
+pub(crate) mod preview;
 pub(crate) mod recompile;
 pub(crate) mod retrieve;
 pub(crate) mod send;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, FinishReason, Usage};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, FinishReason, Usage};
 use muisti_orm::{
     histories,
     schema::{
@@ -14,6 +14,7 @@ use muisti_orm::{
 };
 
 use super::{
+    asking::{chat_request, in_parallel},
     calls::{Called, UnderWay, used_tools},
     context,
     deltas::Deltas,
@@ -123,7 +124,7 @@ impl Turn {
         let Asked { mut answer, message_id, mut times } = asked;
         let usage = step_usage(answer.usage);
         add(&mut self.usage, &usage);
-        if !self.parallel(loaded) {
+        if !in_parallel(loaded, model, &self.rules) {
             answer.tool_calls.truncate(1);
         }
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
@@ -242,12 +243,6 @@ impl Turn {
         Made { new: said.into_iter().chain(reminder).collect(), tools: Vec::new(), stop }
     }
 
-    /// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
-    /// anything about an order.
-    fn parallel(&self, loaded: &Loaded) -> bool {
-        loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false) && !self.rules.order_matters()
-    }
-
     /// Asks the model, with a shorter context if this one is too long for it.
     async fn ask(
         &mut self,
@@ -295,11 +290,11 @@ impl Turn {
         model: &ChatModel,
         allowed: &Allowed,
     ) -> Result<Asked> {
-        let request = chat_request(self, loaded, model, allowed);
+        let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
         let message_id = MessageId::random();
         let waits = request.tools.iter().filter(|tool| self.waits_for_client(&tool.name, allowed));
         let waits = waits.map(|tool| tool.name.clone()).collect();
-        let mut deltas = Deltas::new(message_id, step.id, self.run_id, !self.parallel(loaded), waits);
+        let mut deltas = Deltas::new(message_id, step.id, self.run_id, !in_parallel(loaded, model, &self.rules), waits);
         let mut times = steps::StepTimes {
             step_start_ns: nanoseconds(step.began_at),
             llm_request_start_ns: nanoseconds(Timestamp::now()),
@@ -349,18 +344,6 @@ impl Turn {
         let replaced = self.services.db().write(move |conn| histories::replace(conn, &actor, &history, &ids));
         replaced.await.map_err(Error::from)?;
         Ok(true)
-    }
-}
-
-fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel, allowed: &Allowed) -> ChatRequest {
-    let system = turn.request.override_system.as_deref();
-    let tools = loaded.offer(&allowed.tools, &turn.request);
-    ChatRequest {
-        messages: context::to_chat(&loaded.context, system, model.config.context_window),
-        tool_choice: allowed.choice(&tools),
-        tools,
-        parallel_tool_calls: Some(turn.parallel(loaded)),
-        ..model.request()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/voice-beta/{agent_id}/chat/completions`
 
 use actix_web::{HttpResponse, http::StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// Chat with a voice agent.
 ///
@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 #[utoipa::path(
     post, path = "/v1/voice-beta/{agent_id}/chat/completions", tag = "voice",
     params(("agent_id" = String, Path, description = "The agent.")),
-    request_body = Map<String, Value>,
+    request_body = Object,
     responses(
-        (status = 200, description = "Never.", content((Value = "application/json"), (String = "text/event-stream"))),
+        (status = 200, description = "Never.", content((Object = "application/json"), (String = "text/event-stream"))),
         (status = 410, description = "Always."),
     )
 )]

@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
 use crate::{
@@ -50,7 +49,7 @@ impl<'de> Deserialize<'de> for SpanLimit {
 #[utoipa::path(
     get, path = "/v1/runs/{run_id}/trace", tag = "runs",
     params(("run_id" = RunId, Path, description = "The run."), SpanQuery),
-    responses((status = 200, description = "The spans.", body = Vec<Map<String, Value>>))
+    responses((status = 200, description = "The spans.", body = Vec<Object>))
 )]
 pub(crate) async fn retrieve_trace_for_run(
     RequestActor(actor): RequestActor,
