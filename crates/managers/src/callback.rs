@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before another try; with the first one there is one try more than waits.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// When a claim counts as lost with its process. Longer than one try takes.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 /// How often the queue is looked at when nothing is known to be due: for what other processes have left behind.
 const PATROL: Duration = Duration::from_secs(30);
 /// How many callbacks are posted at a time. A receiver that does not answer holds one of them for a while.
@@ -116,8 +116,13 @@ impl Callbacks<'_> {
 
     async fn post(&self, callback: &Callback) -> Result<()> {
         let claimed = callback.clone();
-        let body = self.0.db().read(move |conn| body(conn, &claimed)).await?;
-        let posted = self.0.outbound().post(&callback.url, body, None, PATIENCE).await;
+        let posted = match self.0.db().read(move |conn| body(conn, &claimed)).await {
+            Ok(body) => self.0.outbound().post(&callback.url, body, None, PATIENCE).await,
+            Err(error) => {
+                tracing::warn!(%error, run_id = %callback.run_id, "the result of a run cannot be read");
+                Err(OutboundError::Failed("the result of the run could not be read".to_owned()))
+            }
+        };
         let outcome = outcome(posted, callback.attempt);
         if let Err(error) = &outcome.answer {
             tracing::info!(%error, run_id = %callback.run_id, attempt = callback.attempt, "a callback was not taken");

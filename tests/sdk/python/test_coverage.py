@@ -18,8 +18,6 @@ LEFT_OUT = {
     "environments": NOT_SELF_HOSTED,
     "templates": NOT_SELF_HOSTED,
     "agents.schedule": NOT_SELF_HOSTED,
-    "runs.trace": NOT_SERVED,
-    "steps.trace": NOT_SERVED,
     "agents.messages.cancel": NOT_SERVED,
     "agents.messages.compact": NOT_SERVED,
     "agents.messages.create_async": NOT_SERVED,
@@ -29,7 +27,6 @@ LEFT_OUT = {
     "conversations.messages.stream": NOT_SERVED,
     "folders.files.upload": NOT_SERVED,
     "mcp_servers": NOT_SERVED,
-    "messages.search": NOT_SERVED,
     "runs.messages.stream": NOT_SERVED,
 }
 

@@ -126,6 +126,16 @@ for (const database of postgres ? ['sqlite', 'postgres'] : ['sqlite']) {
       await assert.rejects(client.models.list({ provider_category: ['nobody'] }), Letta.UnprocessableEntityError);
     });
 
+    test('a turn keeps its model calls, and a run shows how its time was spent', async () => {
+      const said = (await turn()).messages.at(-1);
+      const trace = await client.steps.trace.retrieve(said.step_id);
+      assert.deepEqual([trace.step_id, trace.run_id, trace.call_type], [said.step_id, said.run_id, 'agent_step']);
+      assert.equal(trace.request_json.model, 'gpt-4o-mini');
+      const spans = await client.runs.trace.retrieve(said.run_id);
+      assert.equal(spans.filter((span) => span.SpanName === 'agent_step').length, 2);
+      assert.equal(await client.steps.trace.retrieve(`step-${UNKNOWN}`), null);
+    });
+
     test('a turn leaves steps that are measured and judged', async () => {
       const response = await turn();
       const [first, second] = await collect(client.steps.list({ agent_id: agent.id, order: 'asc', limit: 1 }));

@@ -28,6 +28,7 @@ pub(crate) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("BlockSchema", "metadata", "absent and null mean an empty object"),
     ("ChatGPTOAuthModelSettings", "reasoning", BY_MODEL),
     ("ChatGPTOAuthReasoning", "reasoning_effort", "`minimal` is understood too"),
+    ("Conversation", "model_settings", "settings of a provider that is not known here are shown as they are"),
     ("CreateBlock", "metadata", "absent and null mean an empty object"),
     ("GoogleAIModelSettings", "thinking_config", BY_MODEL),
     ("GoogleVertexModelSettings", "thinking_config", BY_MODEL),

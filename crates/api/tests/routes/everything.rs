@@ -90,7 +90,7 @@ async fn belongings(app: &mut App) -> Vec<(&'static str, String)> {
         ("tool_id", id(&tools[0]).to_owned()),
         ("block_label", "human".to_owned()),
         ("run_id", run),
-        ("agent_id", agent),
+        ("agent_id", agent.clone()),
     ];
     let more = [
         ("archive_id", "/v1/archives/", json!({ "name": SECRET })),
@@ -107,6 +107,9 @@ async fn belongings(app: &mut App) -> Vec<(&'static str, String)> {
             things.push((name, id(&made.json()).to_owned()));
         }
     }
+    let talk = json!({ "summary": SECRET, "messages": [{ "role": "user", "content": SECRET }] });
+    let talk = app.post(&format!("/v1/conversations/?agent_id={agent}"), talk).await.expect_json();
+    things.push(("conversation_id", id(&talk).to_owned()));
     if let Some((_, folder)) = things.iter().find(|(name, _)| *name == "folder_id").cloned() {
         things.push(("source_id", folder));
     }
@@ -134,6 +137,8 @@ async fn inventory(app: &mut App, things: &[(&'static str, String)]) -> Vec<Valu
         ("archive_id", "/v1/archives/{}"),
         ("folder_id", "/v1/folders/{}"),
         ("identity_id", "/v1/identities/{}"),
+        ("conversation_id", "/v1/conversations/{}"),
+        ("conversation_id", "/v1/conversations/{}/messages"),
     ] {
         if let Some((_, id)) = things.iter().find(|(known, _)| *known == name) {
             all.push(app.list(&path.replace("{}", id)).await);

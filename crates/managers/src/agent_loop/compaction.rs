@@ -368,3 +368,6 @@ fn add(sum: &mut Usage, usage: Option<Usage>) {
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

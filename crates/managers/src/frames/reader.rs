@@ -99,8 +99,7 @@ impl StoredStream {
         }
         let Some((live, changes)) = &mut self.live else {
             if !self.from_database().await {
-                tokio::time::sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(LONGEST);
+                self.rest().await;
             }
             return;
         };
@@ -119,6 +118,12 @@ impl StoredStream {
                 }
             }
         }
+    }
+
+    /// Waits before the database is asked again, a little longer each time.
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST);
     }
 
     /// Takes the next frames from the database. Returns false when there are none.
@@ -141,8 +146,10 @@ impl StoredStream {
                 self.failures += 1;
                 if self.failures > FAILURES {
                     self.break_off();
+                } else {
+                    self.rest().await;
                 }
-                false
+                true
             }
         }
     }

@@ -182,7 +182,7 @@ mod tests {
     use crate::DEFAULT_ACTOR;
 
     fn stored(outcome: Outcome) -> Value {
-        let config = LlmConfig::new("test", muisti_orm::schema::ModelEndpointType::Muisti, 8_000);
+        let config = LlmConfig::new(muisti_orm::schema::ModelEndpointType::Muisti, "test", 8_000);
         let request = ChatRequest {
             model: "test".to_owned(),
             messages: vec![ChatMessage::user("Hello")],

@@ -15,3 +15,4 @@ mod plans;
 mod support;
 mod tags;
 mod tools;
+mod traces;

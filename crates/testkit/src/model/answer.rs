@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 /// One answer to a chat request. Every field has a default, so a JSON script names only what it wants.
 ///
 /// In texts and arguments `{{n}}` becomes the number of the request (from 1), so that a repeated answer can differ.
+/// In frames with a delay between them `{{now}}` becomes the time at which the frame leaves, in microseconds since 1970.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Answer {

@@ -183,6 +183,15 @@ async fn say(connection: &mut Connection, answer: &Answer, request: &SeenRequest
     stream(connection, answer, &extra, rendered.frames()).await
 }
 
+/// What the time at which a frame leaves is put in the place of.
+const NOW: &str = "{{now}}";
+
+/// Microseconds since 1970.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros().to_string()
+}
+
 async fn stream(connection: &mut Connection, answer: &Answer, extra: &str, frames: Vec<String>) -> Result<(), Stop> {
     let paced = answer.chunk_delay_ms > 0;
     let mut bytes =
@@ -196,6 +205,8 @@ async fn stream(connection: &mut Connection, answer: &Answer, extra: &str, frame
         if paced && index > 0 {
             pause(connection, answer.chunk_delay_ms).await?;
         }
+        let stamped = (paced && frame.contains(NOW)).then(|| frame.replace(NOW, &now()));
+        let frame = stamped.as_ref().unwrap_or(frame);
         bytes.extend_from_slice(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes());
         if paced {
             write(connection, &bytes, answer.write_size).await?;

@@ -23,9 +23,14 @@ pub(crate) struct Burst {
 impl Burst {
     /// The latency in milliseconds that this share of the requests (0 to 1) stayed below.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
-        let last = self.latencies.len() - 1;
-        self.latencies[(last as f64 * share).round() as usize]
+        percentile(&self.latencies, share)
     }
+}
+
+/// The value that this share (0 to 1) of sorted values stayed below.
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// Lets `connections` clients send one request after the other. `call` gets the number of the worker and of its request.

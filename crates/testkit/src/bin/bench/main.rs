@@ -1,6 +1,6 @@
 //! Measures the built server on each database and prints a table. `docs/BENCHMARKS.md` says what the rows mean.
 //!
-//! `bench --server PATH [--agents N] [--runs N] [--seconds S] [--only sqlite|postgres]`
+//! `bench --server PATH [--agents N] [--messages N] [--streams N] [--runs N] [--seconds S] [--only sqlite|postgres]`
 
 #![allow(
     clippy::unwrap_used,
@@ -11,13 +11,17 @@
     reason = "a tool for developers"
 )]
 
+mod growth;
+mod held;
 mod load;
+mod table;
 
 use std::time::Duration;
 
-use load::{Burst, Call, burst, median, stream};
+use load::{Call, burst, median, stream};
 use muisti_testkit::{Answer, Backend, ScriptedModel, Server, agent_json, user_message};
 use serde_json::{Value, json};
+use table::Table;
 
 const CONNECTIONS: usize = 8;
 const STREAM_TOKENS: usize = 200;
@@ -27,32 +31,11 @@ const STARTS: usize = 5;
 struct Options {
     server: String,
     agents: usize,
+    messages: usize,
+    streams: usize,
     runs: usize,
     burst: Duration,
     backends: Vec<Backend>,
-}
-
-/// Values of each row, one for each run, in the order of their first appearance.
-#[derive(Default)]
-struct Table(Vec<(String, Vec<f64>)>);
-
-impl Table {
-    fn add(&mut self, row: &str, value: f64) {
-        match self.0.iter_mut().find(|(name, _)| *name == row) {
-            Some((_, values)) => values.push(value),
-            None => self.0.push((row.to_owned(), vec![value])),
-        }
-    }
-
-    fn add_burst(&mut self, name: &str, burst: &Burst) {
-        self.add(&format!("{name} (requests/s)"), burst.per_second);
-        self.add(&format!("{name} p50 (ms)"), burst.percentile(0.5));
-        self.add(&format!("{name} p99 (ms)"), burst.percentile(0.99));
-    }
-
-    fn median(&self, row: &str) -> Option<f64> {
-        self.0.iter().find(|(name, _)| *name == row).map(|(_, values)| median(values.clone()))
-    }
 }
 
 #[tokio::main]
@@ -63,13 +46,15 @@ async fn main() {
         eprintln!("measuring on {backend} …");
         tables.push((*backend, measure(&options, *backend).await));
     }
-    print(&tables);
+    table::print(&tables);
 }
 
 fn options() -> Options {
     let mut options = Options {
         server: "target/release/muisti".to_owned(),
         agents: 1000,
+        messages: 10_000,
+        streams: 1000,
         runs: 3,
         burst: Duration::from_secs(2),
         backends: Vec::new(),
@@ -81,6 +66,8 @@ fn options() -> Options {
         match argument.as_str() {
             "--server" => options.server = value,
             "--agents" => options.agents = value.parse().expect("--agents needs a number"),
+            "--messages" => options.messages = value.parse().expect("--messages needs a number"),
+            "--streams" => options.streams = value.parse().expect("--streams needs a number"),
             "--runs" => options.runs = value.parse().expect("--runs needs a number"),
             "--seconds" => options.burst = Duration::from_secs_f64(value.parse().expect("--seconds needs a number")),
             "--only" => only = Some(value),
@@ -122,6 +109,8 @@ async fn measure(options: &Options, backend: Backend) -> Table {
         streams(&mut table, &server, &model, &agents).await;
     }
     table.add("resident memory after load (MiB)", resident_mib(&server));
+    growth::measure(&mut table, &server, &model, options.messages).await;
+    held::measure(&mut table, &server, &model, &agents, options.streams).await;
     table
 }
 
@@ -269,20 +258,4 @@ async fn streams(table: &mut Table, server: &Server, model: &ScriptedModel, agen
 
 fn chat(stream: bool) -> Value {
     json!({"model": "gpt-4o-mini", "stream": stream, "messages": [{"role": "user", "content": "Hello, how are you today?"}]})
-}
-
-fn print(tables: &[(Backend, Table)]) {
-    let names: Vec<String> = tables.iter().map(|(backend, _)| backend.to_string()).collect();
-    println!("| measure | {} |", names.join(" | "));
-    println!("|---|{}", "--:|".repeat(names.len()));
-    let Some((_, first)) = tables.first() else { return };
-    for (row, _) in &first.0 {
-        let cells: Vec<String> =
-            tables.iter().map(|(_, table)| table.median(row).map_or_else(|| "–".to_owned(), cell)).collect();
-        println!("| {row} | {} |", cells.join(" | "));
-    }
-}
-
-fn cell(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }

@@ -173,8 +173,8 @@ fn a_window_begins_one_step_above_its_share_and_goes_down_to_what_the_agent_said
     let rows = talk(10, 400);
     let ground = Ground::new(&rows, 0);
     assert_eq!(ground.cut_window(&sizes(&rows, 10_000), 0.3), Some(8));
-    // Rows of 104 tokens: twelve of them and the system message are 1,352, of which a window of 1,500 has no room.
-    assert_eq!(ground.cut_window(&sizes(&rows, 1_500), 0.3), Some(14));
+    // Rows of 104 tokens, of which seven tenths of 1,500 hold ten: the system message and the last nine.
+    assert_eq!(ground.cut_window(&sizes(&rows, 1_500), 0.3), Some(12));
     assert_eq!(ground.cut_window(&sizes(&rows, 300), 0.3), None);
     assert_eq!(ground.cut_window(&sizes(&rows, 10_000), 1.0), None);
 }
