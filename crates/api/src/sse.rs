@@ -9,7 +9,7 @@ use futures::{Stream, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::managers::{
-    StoredStream, TurnStream,
+    StoredStream, TurnEvents, TurnStream,
     frames::{done, incomplete, record},
     schema::{Ping, RunId, StreamEvent},
 };
@@ -47,7 +47,12 @@ pub(crate) struct Turn {
 
 impl From<TurnStream> for Source {
     fn from(turn: TurnStream) -> Self {
-        Self::Turn(Turn { run: turn.run_id, events: turn.events, concluded: false, ended: false })
+        match turn.events {
+            TurnEvents::Live(events) => {
+                Self::Turn(Turn { run: turn.run_id, events, concluded: false, ended: false })
+            }
+            TurnEvents::Stored(stream) => Self::Stored(stream),
+        }
     }
 }
 
@@ -141,7 +146,7 @@ mod tests {
         work: impl AsyncFnOnce(UnboundedSender<StreamEvent>),
     ) -> Vec<String> {
         let (sender, receiver) = unbounded_channel();
-        let turn = TurnStream { run_id: RunId::random(), events: receiver };
+        let turn = TurnStream { run_id: RunId::random(), events: TurnEvents::Live(receiver) };
         let chunks = body(turn.into(), pings, keepalive)
             .map(|chunk| String::from_utf8(chunk.unwrap().to_vec()).unwrap())
             .collect();

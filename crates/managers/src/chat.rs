@@ -9,11 +9,12 @@ use muisti_orm::schema::{
     AgentId, AssistantRole, ChatCompletion, ChatCompletionContent, ChatCompletionInput, ChatCompletionMessage,
     ChatCompletionPart, ChatCompletionRequest, ChatFinishReason, Choice, CompletionObject, CompletionUsage,
     ContentPart, ImageContent, ImageSource, InputMessage, InputRole, MessageContent, MessageCreate, SendRequest,
-    StopReason, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId, chat_completion_id,
+    StopReason, StreamEvent, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId, chat_completion_id,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use crate::{Actor, Error, Result, Services, TurnStream, error::FieldError};
+use crate::{Actor, Error, Recipient, Result, Services, TurnEvents, error::FieldError};
 pub use translate::{Frame, Translation};
 
 /// Chats with agents.
@@ -21,8 +22,8 @@ pub struct ChatManager<'a>(&'a Services);
 
 /// An answer that is read while it is made.
 pub struct ChatStream {
-    /// The turn whose events are to be translated.
-    pub turn: TurnStream,
+    /// The events of the turn, which are to be translated.
+    pub events: UnboundedReceiver<StreamEvent>,
     /// What translates them.
     pub translation: Translation,
 }
@@ -64,7 +65,7 @@ impl ChatManager<'_> {
     pub async fn complete(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<ChatCompletion> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let request = StreamingSendRequest { request: send, stream: streaming(false) };
-        let answer = self.0.agent_loop().send(&actor, agent, request, false).await?;
+        let answer = self.0.agent_loop().send(&actor, Recipient::agent(agent), request, false).await?;
         let run = answer.messages.iter().find_map(|message| message.base().run_id);
         let message = ChatCompletionMessage {
             content: Some(translate::text_of(&answer.messages)),
@@ -96,9 +97,12 @@ impl ChatManager<'_> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let include_usage = request.include_usage();
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
-        let turn = self.0.agent_loop().stream(&actor, agent, request, "chat_completion").await?;
+        let turn = self.0.agent_loop().stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions")).await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
-        Ok(ChatStream { turn, translation })
+        let TurnEvents::Live(events) = turn.events else {
+            return Err(Error::Internal("a chat in the foreground has events of its own".to_owned()));
+        };
+        Ok(ChatStream { events, translation })
     }
 
     async fn ask(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<Asked> {

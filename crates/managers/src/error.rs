@@ -26,6 +26,17 @@ impl FieldError {
     }
 }
 
+/// Tool calls that wait for an answer of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingCalls {
+    /// The message that asks for it.
+    pub request_id: MessageId,
+    /// The calls that the client has not decided on.
+    pub tool_call_ids: Vec<String>,
+    /// The run that asked.
+    pub run_id: Option<RunId>,
+}
+
 /// The result of a manager method.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,12 +81,20 @@ pub enum Error {
     /// Another request works on the same history. 409, may be repeated later.
     #[error("{}", busy_text(.0.as_ref()))]
     Busy(Option<RunId>),
-    /// The agent waits for an approval. 409 with the request's message id.
+    /// The agent waits for an approval. 409 with what is pending.
     #[error(
         "CONFLICT: Cannot send a new message: The agent is waiting for approval on a tool call. \
          Please approve or deny the pending request before continuing."
     )]
-    PendingApproval(Option<MessageId>),
+    PendingApproval(Box<PendingCalls>),
+    /// An answer to an approval request that does not fit what is pending, if anything is. 400 with what is pending.
+    #[error("{message}")]
+    InvalidApproval {
+        /// What is wrong with it.
+        message: String,
+        /// What waits for an answer.
+        pending: Option<Box<PendingCalls>>,
+    },
     /// Fields that break the rules of their schema. 422.
     #[error("{}", .0.first().map_or("The request is not valid.", |e| e.message.as_str()))]
     Unprocessable(Vec<FieldError>),

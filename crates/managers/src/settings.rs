@@ -1,6 +1,6 @@
 //! What the operator decides about the domain: default models, limits, how strict actors are.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 /// The cap on an agent's context window when the request names none, in tokens.
 const MAX_CONTEXT_WINDOW: i64 = 128_000;
@@ -33,6 +33,8 @@ pub struct Settings {
     pub encryption_key: Option<String>,
     /// Where the encryption key is kept when the environment gives none.
     pub data_dir: Option<PathBuf>,
+    /// How long tool calls wait for the client before they are taken for denied. Without it for ever.
+    pub approval_lifetime: Option<Duration>,
     /// The name of this process among those that share a database. It should stay the same from one start to the next,
     /// and must not be that of another process. Without it each start has a new one.
     pub node: Option<String>,
@@ -65,6 +67,7 @@ impl Default for Settings {
             telemetry_source: None,
             encryption_key: None,
             data_dir: None,
+            approval_lifetime: None,
             node: None,
             allow_private_addresses: false,
             step_webhook: None,
@@ -119,6 +122,7 @@ impl Settings {
             telemetry_source: text(&["MUISTI_TELEMETRY_SOURCE", "LETTA_TELEMETRY_SOURCE", "DD_SERVICE"]),
             encryption_key: text(&["MUISTI_ENCRYPTION_KEY", "LETTA_ENCRYPTION_KEY"]),
             data_dir: None,
+            approval_lifetime: None,
             node: None,
             allow_private_addresses: false,
             step_webhook: text(&["MUISTI_STEP_COMPLETE_WEBHOOK", "STEP_COMPLETE_WEBHOOK"])

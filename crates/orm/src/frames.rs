@@ -194,6 +194,17 @@ pub fn claim_token(
     Ok(holder.and_then(|holder| holder.parse().ok()).filter(|holder| *holder != run))
 }
 
+/// The run that a request with this token has made after `since`.
+pub fn by_token(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    history_key: &str,
+    token: &str,
+    since: Timestamp,
+) -> Result<Option<RunId>> {
+    known(conn, organization, history_key, &Known::Request(token), since)
+}
+
 /// Notes which run the messages with these ids of the client have made. The newest run of an id is the one.
 pub fn note_otids(
     conn: &mut Conn,
@@ -232,11 +243,21 @@ pub fn by_otid(
     otid: &str,
     since: Timestamp,
 ) -> Result<Option<RunId>> {
+    known(conn, organization, history_key, &Known::Message(otid), since)
+}
+
+fn known(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    history_key: &str,
+    by: &Known<'_>,
+    since: Timestamp,
+) -> Result<Option<RunId>> {
     let run: Option<String> = with_backend!(conn, c => {
         otids::table
             .filter(otids::organization_id.eq(organization.to_string()))
             .filter(otids::history_key.eq(history_key))
-            .filter(otids::token.eq(Known::Message(otid).key()))
+            .filter(otids::token.eq(by.key()))
             .filter(otids::created_at.ge(since.naive()))
             .select(otids::run_id)
             .first(c)

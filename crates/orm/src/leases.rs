@@ -1,16 +1,19 @@
 //! Leases on message histories: which turn may write to one, across all nodes.
 //!
-//! A lease is taken for a while and renewed by its node. One that has run out belongs to a node that is gone; whoever
-//! takes it over settles the run it was for first.
+//! A lease is taken for a while and renewed by its node. One that has run out belongs to a node that is gone; the run it
+//! was for is carried on or settled before anybody else gets it.
 
 use chrono::NaiveDateTime;
-use diesel::prelude::*;
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+};
 
 use crate::{
     Conn, Result,
     connection::with_backend,
     schema::{RunId, Timestamp},
-    tables::history_leases as t,
+    tables::{history_leases as t, runs},
 };
 
 /// A lease as it is taken.
@@ -27,8 +30,27 @@ pub struct Lease<'a> {
 }
 
 /// Takes the lease, unless another run holds it. Returns whether it was taken.
+///
+/// A lease that has run out is free only when nothing is left to be done for its run: a history must not go on over the
+/// half of a step.
 pub fn acquire(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
-    let (now, run) = (Timestamp::now().naive(), lease.run_id.to_string());
+    let now = Timestamp::now().naive();
+    let unsettled = runs::table.filter(runs::id.eq(t::run_id)).filter(runs::node_id.is_not_null());
+    with_backend!(conn, c => {
+        let expired = t::table.filter(t::key.eq(lease.key)).filter(t::lease_until.lt(now));
+        diesel::delete(expired.filter(not(exists(unsettled)))).execute(c)
+    })?;
+    insert(conn, lease)
+}
+
+/// Takes the lease that the run had on another node, or one that nobody holds. Returns whether it was taken.
+pub fn take_over(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
+    release(conn, lease.key, lease.run_id)?;
+    acquire(conn, lease)
+}
+
+fn insert(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
+    let run = lease.run_id.to_string();
     let values = (
         t::key.eq(lease.key),
         t::run_id.eq(&run),
@@ -36,10 +58,9 @@ pub fn acquire(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
         t::token.eq(&run),
         t::lease_until.eq(lease.until.naive()),
     );
-    with_backend!(conn, c => {
-        diesel::delete(t::table.filter(t::key.eq(lease.key)).filter(t::lease_until.lt(now))).execute(c)?;
-        Ok(diesel::insert_into(t::table).values(values).on_conflict_do_nothing().execute(c)? == 1)
-    })
+    let taken =
+        with_backend!(conn, c => diesel::insert_into(t::table).values(values).on_conflict_do_nothing().execute(c))?;
+    Ok(taken == 1)
 }
 
 /// The run that holds the lease, if one does.

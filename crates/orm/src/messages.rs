@@ -15,10 +15,11 @@ pub use search::{Found, SearchQuery};
 use crate::{
     Actor, Conn, Error, Order, Page, Result,
     connection::with_backend,
+    histories::HistoryId,
     json::RawJson,
     row::readable,
     schema::{
-        AgentId, ContentPart, ConversationId, GroupId, MessageId, OrganizationId, RunId, StepId, StoredMessage,
+        AgentId, ContentPart, ConversationId, GroupId, MessageId, MessageRole, OrganizationId, RunId, StepId, StoredMessage,
         Timestamp,
     },
     tables::messages as t,
@@ -129,6 +130,27 @@ pub fn list(
         query.limit(page.limit.max(0)).select(MessageRow::as_select()).load(c)
     })?;
     Ok(readable(rows, MessageRow::into_message))
+}
+
+/// The newest message of a history that holds what tools returned.
+pub fn newest_returns(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    history: HistoryId,
+) -> Result<Option<StoredMessage>> {
+    let row: Option<MessageRow> = with_backend!(conn, c => {
+        let mut query = t::table
+            .filter(t::organization_id.eq(organization.to_string()))
+            .filter(t::agent_id.eq(history.agent_id.to_string()))
+            .filter(t::role.eq(MessageRole::Tool.as_str()))
+            .into_boxed();
+        query = match history.conversation_id {
+            Some(conversation) => query.filter(t::conversation_id.eq(conversation.to_string())),
+            None => query.filter(t::conversation_id.is_null()),
+        };
+        query.order(t::sequence_id.desc()).select(MessageRow::as_select()).first(c).optional()
+    })?;
+    row.map(MessageRow::into_message).transpose()
 }
 
 /// How many messages of the agent there are, in all its histories.

@@ -5,6 +5,7 @@ mod row;
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -23,6 +24,8 @@ pub use row::Orphan;
 use row::{MetricsRow, OrphanRow, RunRow};
 
 const MODEL: &str = "Run";
+/// The states of runs that have not ended.
+const GOING: [&str; 2] = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
 
 /// A run as it begins.
 #[derive(Debug, Clone)]
@@ -55,6 +58,21 @@ pub struct NewRun<'a> {
     pub node_id: &'a str,
     /// Until when that node has promised to be alive.
     pub lease_until: Timestamp,
+    /// Where to post the result.
+    pub callback_url: Option<&'a str>,
+}
+
+/// What a finished step of a run leaves behind.
+#[derive(Debug)]
+pub struct StepDone<'a, P> {
+    /// Whether a model was called: a step of its own, and not the end of an earlier one.
+    pub counts: bool,
+    /// The ids of the tools that were called.
+    pub tools: &'a [String],
+    /// How far the run has come.
+    pub progress: &'a P,
+    /// Input that is still to go into the history.
+    pub pending_input: &'a [StoredMessage],
 }
 
 /// The end of a run.
@@ -72,8 +90,8 @@ pub struct RunEnd {
     pub total_duration_ns: Option<i64>,
 }
 
-/// Stores a run that begins.
-pub fn insert(conn: &mut Conn, actor: &Actor, run: &NewRun<'_>) -> Result<()> {
+/// Stores a run that begins, with what another process would need of its request.
+pub fn insert<R: Serialize>(conn: &mut Conn, actor: &Actor, run: &NewRun<'_>, request: &R) -> Result<()> {
     let now = Timestamp::now();
     let values = (
         (
@@ -94,6 +112,8 @@ pub fn insert(conn: &mut Conn, actor: &Actor, run: &NewRun<'_>) -> Result<()> {
         t::accepted.eq(run.accepted),
         t::node_id.eq(run.node_id),
         t::lease_until.eq(run.lease_until.naive()),
+        t::callback_url.eq(run.callback_url),
+        t::request.eq(RawJson::of(request)?),
         t::created_at.eq(now.naive()),
         t::updated_at.eq(now.naive()),
         t::created_by_id.eq(actor.user_id.to_string()),
@@ -110,69 +130,187 @@ pub fn set_running(conn: &mut Conn, id: RunId) -> Result<()> {
     Ok(())
 }
 
-/// Notes that a step has ended: the input is in the history now, and these tools were called.
-pub fn step_done(conn: &mut Conn, id: RunId, tools: &[String]) -> Result<()> {
+/// Notes that a step has ended. Returns whether the run is still going: it may have been cancelled.
+pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P>) -> Result<bool> {
     let run = || t::table.find(id.to_string());
     let mut used: Vec<String> = Vec::new();
-    if !tools.is_empty() {
+    if !done.tools.is_empty() {
         let stored: Option<Option<RawJson>> =
             with_backend!(conn, c => run().select(t::tools_used).first(c).optional())?;
         used = stored.flatten().and_then(|stored| stored.parse().ok()).unwrap_or_default();
-        let new: Vec<String> = tools.iter().filter(|tool| !used.contains(tool)).cloned().collect();
+        let new: Vec<String> = done.tools.iter().filter(|tool| !used.contains(tool)).cloned().collect();
         used.extend(new);
     }
     let used = (!used.is_empty()).then(|| RawJson::of(&used)).transpose()?;
+    let input = (!done.pending_input.is_empty()).then(|| RawJson::of(done.pending_input)).transpose()?;
     let change = (
-        t::pending_input.eq(None::<RawJson>),
-        t::num_steps.eq(t::num_steps + 1),
+        t::pending_input.eq(input),
+        t::progress.eq(RawJson::of(done.progress)?),
+        t::draft.eq(None::<RawJson>),
+        t::num_steps.eq(t::num_steps + i32::from(done.counts)),
         t::updated_at.eq(Timestamp::now().naive()),
     );
-    with_backend!(conn, c => {
-        diesel::update(run()).set(change).execute(c)?;
-        match used {
-            Some(used) => diesel::update(run()).set(t::tools_used.eq(used)).execute(c),
-            None => Ok(0),
+    let going = run().filter(t::status.eq_any(GOING));
+    let changed = with_backend!(conn, c => {
+        let changed = diesel::update(going).set(change).execute(c)?;
+        if let Some(used) = used {
+            diesel::update(run()).set(t::tools_used.eq(used)).execute(c)?;
         }
+        QueryResult::Ok(changed)
     })?;
-    Ok(())
+    Ok(changed == 1)
 }
 
-/// Ends a run that is going. Returns false, and changes nothing, when it has ended already: an end is final.
+/// Stores the state of the tool calls under way, for whoever must carry on after a crash. Returns whether the run is
+/// still going.
+pub fn set_draft<D: Serialize>(conn: &mut Conn, id: RunId, draft: &D) -> Result<bool> {
+    let draft = RawJson::of(draft)?;
+    let run = t::table.find(id.to_string()).filter(t::status.eq_any(GOING));
+    let change = (t::draft.eq(draft), t::updated_at.eq(Timestamp::now().naive()));
+    let changed = with_backend!(conn, c => diesel::update(run).set(change).execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Ends a run. One that is going gets this end, and true is returned. An end is final: one that was cancelled
+/// meanwhile stays cancelled, and is only noted as wound up.
 pub fn finish(conn: &mut Conn, id: RunId, end: &RunEnd) -> Result<bool> {
-    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
-    let run = || t::table.find(id.to_string()).filter(t::status.eq_any(going));
-    let stored: Option<Option<RawJson>> = with_backend!(conn, c => run().select(t::metadata).first(c).optional())?;
-    let Some(stored) = stored else { return Ok(false) };
-    let mut metadata: Map<String, Value> = stored.and_then(|stored| stored.parse().ok()).unwrap_or_default();
-    metadata.extend(end.metadata.clone());
+    let run = || t::table.find(id.to_string());
+    let stored: Option<(String, Option<RawJson>)> =
+        with_backend!(conn, c => run().select((t::status, t::metadata)).first(c).optional())?;
+    let Some((status, metadata)) = stored else { return Ok(false) };
     let now = Timestamp::now().naive();
-    let change = (
-        t::status.eq(end.status.as_str()),
-        t::stop_reason.eq(end.stop_reason.as_str()),
-        t::metadata.eq(RawJson::of(&metadata)?),
+    let wound_up = (
         t::ttft_ns.eq(end.ttft_ns),
         t::total_duration_ns.eq(end.total_duration_ns),
         t::pending_input.eq(None::<RawJson>),
+        t::draft.eq(None::<RawJson>),
         t::node_id.eq(None::<String>),
         t::lease_until.eq(None::<NaiveDateTime>),
-        t::completed_at.eq(now),
         t::updated_at.eq(now),
     );
-    let changed = with_backend!(conn, c => diesel::update(run()).set(change).execute(c))?;
+    if !GOING.contains(&status.as_str()) {
+        let unsettled = run().filter(t::node_id.is_not_null());
+        with_backend!(conn, c => diesel::update(unsettled).set(wound_up).execute(c))?;
+        return Ok(false);
+    }
+    let mut metadata: Map<String, Value> = metadata.and_then(|stored| stored.parse().ok()).unwrap_or_default();
+    metadata.extend(end.metadata.clone());
+    let change = (
+        wound_up,
+        t::status.eq(end.status.as_str()),
+        t::stop_reason.eq(end.stop_reason.as_str()),
+        t::metadata.eq(RawJson::of(&metadata)?),
+        t::completed_at.eq(now),
+    );
+    let going = run().filter(t::status.eq_any(GOING));
+    let changed = with_backend!(conn, c => diesel::update(going).set(change).execute(c))?;
+    Ok(changed == 1)
+}
+
+/// What cancelling a run has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was going. Whoever carries it on will notice, and wind it up.
+    Going,
+    /// It had stopped to wait for the client.
+    Waiting,
+    /// It was cancelled before.
+    Before,
+    /// It had ended in another way, and stays as it is.
+    Ended,
+}
+
+/// Cancels a run, unless it has ended. None when there is no such run.
+pub fn cancel(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<Option<Cancelled>> {
+    let run = || t::table.find(id.to_string()).filter(t::organization_id.eq(organization.to_string()));
+    let state: Option<(String, Option<String>)> =
+        with_backend!(conn, c => run().select((t::status, t::stop_reason)).first(c).optional())?;
+    let Some((status, stop_reason)) = state else { return Ok(None) };
+    let waiting = stop_reason.as_deref() == Some(StopReason::RequiresApproval.as_str());
+    let outcome = match status.as_str() {
+        status if GOING.contains(&status) => Cancelled::Going,
+        status if status == RunStatus::Cancelled.as_str() => return Ok(Some(Cancelled::Before)),
+        _ if waiting => Cancelled::Waiting,
+        _ => return Ok(Some(Cancelled::Ended)),
+    };
+    let now = Timestamp::now().naive();
+    let change = (
+        t::status.eq(RunStatus::Cancelled.as_str()),
+        t::stop_reason.eq(StopReason::Cancelled.as_str()),
+        t::updated_at.eq(now),
+    );
+    // Only if nobody was faster.
+    let as_it_was = run().filter(t::status.eq(status));
+    let changed = with_backend!(conn, c => {
+        let changed = diesel::update(as_it_was).set(change).execute(c)?;
+        diesel::update(run().filter(t::completed_at.is_null())).set(t::completed_at.eq(now)).execute(c)?;
+        QueryResult::Ok(changed)
+    })?;
+    Ok(Some(if changed == 1 { outcome } else { Cancelled::Ended }))
+}
+
+/// Which of these runs are cancelled.
+pub fn cancelled_among(conn: &mut Conn, runs: &[RunId]) -> Result<Vec<RunId>> {
+    let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    let query = t::table
+        .filter(t::id.eq_any(ids))
+        .filter(t::status.eq(RunStatus::Cancelled.as_str()))
+        .select(t::id);
+    let ids: Vec<String> = with_backend!(conn, c => query.load(c))?;
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+}
+
+/// The runs of a history that are going, the newest first, and the last one that waits for the client.
+pub fn to_cancel(conn: &mut Conn, organization: OrganizationId, of: &CancelOf) -> Result<Vec<RunId>> {
+    let ids: Vec<String> = with_backend!(conn, c => {
+        let mut query = t::table
+            .filter(t::organization_id.eq(organization.to_string()))
+            .filter(t::status.eq_any(GOING))
+            .into_boxed();
+        query = match of {
+            CancelOf::Agent(agent) => query.filter(t::agent_id.eq(agent.to_string())),
+            CancelOf::History(key) => query.filter(t::history_key.eq(key)),
+        };
+        query.order((t::created_at.desc(), t::id.desc())).select(t::id).load(c)
+    })?;
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+}
+
+/// Whose runs are to be cancelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CancelOf {
+    /// Those of an agent, in all its histories.
+    Agent(AgentId),
+    /// Those of one history.
+    History(String),
+}
+
+/// Makes a run of a node that is gone one of this node. Returns whether it was still nobody's.
+pub fn take_over(conn: &mut Conn, id: RunId, from: &str, node: &str, until: Timestamp) -> Result<bool> {
+    let run = t::table
+        .find(id.to_string())
+        .filter(t::status.eq_any(GOING))
+        .filter(t::node_id.eq(from));
+    let change = (
+        t::node_id.eq(node),
+        t::lease_until.eq(until.naive()),
+        t::resumes.eq(t::resumes + 1),
+        t::updated_at.eq(Timestamp::now().naive()),
+    );
+    let changed = with_backend!(conn, c => diesel::update(run).set(change).execute(c))?;
     Ok(changed == 1)
 }
 
 /// Renews the promise that these runs are alive.
 pub fn renew(conn: &mut Conn, runs: &[String], until: NaiveDateTime) -> Result<()> {
-    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
-    let runs = t::table.filter(t::id.eq_any(runs)).filter(t::status.eq_any(going));
+    let runs = t::table.filter(t::id.eq_any(runs)).filter(t::node_id.is_not_null());
     with_backend!(conn, c => diesel::update(runs).set(t::lease_until.eq(until)).execute(c))?;
     Ok(())
 }
 
-/// Which of the runs that are going are looked at, for whether somebody carries them on.
+/// Which of the runs that are not wound up are looked at, for whether somebody carries them on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Going {
+pub enum Unsettled {
     /// All of them.
     All,
     /// Those whose node has not kept its promise to be alive.
@@ -181,17 +319,15 @@ pub enum Going {
     ExpiredOr(String),
 }
 
-/// Runs that are going, the oldest first.
-pub fn going(conn: &mut Conn, which: &Going, limit: i64) -> Result<Vec<Orphan>> {
-    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
+/// Runs that are not wound up, the oldest first.
+pub fn unsettled(conn: &mut Conn, which: &Unsettled, limit: i64) -> Result<Vec<Orphan>> {
     let now = Timestamp::now().naive();
     let rows: Vec<OrphanRow> = with_backend!(conn, c => {
-        let mut query = t::table.filter(t::status.eq_any(going)).into_boxed();
-        let expired = t::lease_until.is_null().or(t::lease_until.lt(now));
+        let mut query = t::table.filter(t::node_id.is_not_null()).into_boxed();
         match which {
-            Going::All => {}
-            Going::Expired => query = query.filter(expired),
-            Going::ExpiredOr(node) => query = query.filter(expired.or(t::node_id.eq(node))),
+            Unsettled::All => {}
+            Unsettled::Expired => query = query.filter(t::lease_until.lt(now)),
+            Unsettled::ExpiredOr(node) => query = query.filter(t::lease_until.lt(now).or(t::node_id.eq(node))),
         }
         query.order((t::created_at, t::id)).limit(limit).select(OrphanRow::as_select()).load(c)
     })?;
@@ -215,10 +351,9 @@ pub fn metrics(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Resu
 /// Deletes a run that has ended. Its messages and steps stay, as those of no run. Returns false when there is no such
 /// run, or it is still going.
 pub fn delete(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<bool> {
-    let going = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
     let run = t::table
         .find(id.to_string())
         .filter(t::organization_id.eq(organization.to_string()))
-        .filter(t::status.ne_all(going));
+        .filter(t::status.ne_all(GOING));
     Ok(changed(with_backend!(conn, c => diesel::delete(run).execute(c))?))
 }

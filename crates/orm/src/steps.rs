@@ -1,4 +1,4 @@
-//! Steps: one row a model call, with what it cost and, while it is going, what it has done so far.
+//! Steps: one row a model call, with what it cost.
 
 mod row;
 
@@ -7,7 +7,6 @@ use diesel::{
     prelude::*,
     sql_types::{Bool, Text},
 };
-use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Conn, Error, Page, Result,
@@ -141,14 +140,6 @@ pub fn insert(conn: &mut Conn, organization: OrganizationId, step: &NewStep) -> 
     Ok(())
 }
 
-/// Stores what the step has done so far.
-pub fn set_draft<T: Serialize>(conn: &mut Conn, id: StepId, draft: &T) -> Result<()> {
-    let draft = RawJson::of(draft)?;
-    let change = (t::draft.eq(draft), t::updated_at.eq(Timestamp::now().naive()));
-    with_backend!(conn, c => diesel::update(t::table.find(id.to_string())).set(change).execute(c))?;
-    Ok(())
-}
-
 /// Ends a step.
 pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
     let error_data = RawJson::of_opt(end.error_data.as_ref())?;
@@ -157,7 +148,6 @@ pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
         t::stop_reason.eq(end.stop_reason.map(StopReason::as_str)),
         t::error_type.eq(end.error_type),
         t::error_data.eq(error_data),
-        t::draft.eq(None::<RawJson>),
         t::step_start_ns.eq(end.times.step_start_ns),
         t::llm_request_start_ns.eq(end.times.llm_request_start_ns),
         t::llm_request_ns.eq(end.times.llm_request_ns),
@@ -184,18 +174,17 @@ pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The step of the run that has not ended, with what it has done so far.
-pub fn pending<T: DeserializeOwned>(conn: &mut Conn, run: RunId) -> Result<Option<(StepId, Option<T>)>> {
+/// The step of the run that has not ended.
+pub fn pending(conn: &mut Conn, run: RunId) -> Result<Option<StepId>> {
     let query = t::table
         .filter(t::run_id.eq(run.to_string()))
         .filter(t::status.eq(StepStatus::Pending.as_str()))
-        .select((t::id, t::draft));
-    let row: Option<(String, Option<RawJson>)> = with_backend!(conn, c => query.first(c).optional())?;
-    let Some((id, draft)) = row else { return Ok(None) };
-    let corrupt = |reason: String| Error::Corrupt { model: MODEL, id: id.clone(), reason };
-    let step = id.parse().map_err(|e: crate::schema::InvalidId| corrupt(e.to_string()))?;
-    let draft = draft.map(|draft| draft.parse()).transpose().map_err(|e| corrupt(e.to_string()))?;
-    Ok(Some((step, draft)))
+        .select(t::id);
+    let id: Option<String> = with_backend!(conn, c => query.first(c).optional())?;
+    let step = |id: String| {
+        id.parse().map_err(|e: crate::schema::InvalidId| Error::Corrupt { model: MODEL, id, reason: e.to_string() })
+    };
+    id.map(step).transpose()
 }
 
 /// One step.

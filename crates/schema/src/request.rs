@@ -244,7 +244,7 @@ impl SendRequest {
 }
 
 /// Whether and how an answer is streamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamOptions {
     /// Whether to answer with server-sent events.
     #[schema(required = false, default = false)]

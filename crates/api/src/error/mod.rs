@@ -169,6 +169,7 @@ fn manager_status(error: &Error) -> StatusCode {
         Error::InvalidArgument(_)
         | Error::BadRequest(_)
         | Error::ContextWindowExceeded(_)
+        | Error::InvalidApproval { .. }
         | Error::SystemPromptTooLarge { .. } => StatusCode::BAD_REQUEST,
         Error::NotFound(_) | Error::HandleNotFound(_) => StatusCode::NOT_FOUND,
         Error::Expired(_) => StatusCode::GONE,
@@ -194,14 +195,23 @@ fn manager_response(error: &Error, mut response: HttpResponseBuilder) -> HttpRes
                 None => response.json(json!({ "detail": detail })),
             }
         }
-        Error::PendingApproval(message) => {
+        Error::PendingApproval(pending) => {
             do_not_retry(&mut response);
             response.json(json!({ "detail": {
                 "code": "PENDING_APPROVAL",
                 "message": error.to_string(),
-                "pending_request_id": message.map(|id| id.to_string()),
+                "pending_request_id": pending.request_id,
+                "pending_tool_call_ids": pending.tool_call_ids,
+                "run_id": pending.run_id,
             } }))
         }
+        // Clients match on the sentence; what waits comes as data beside it.
+        Error::InvalidApproval { message, pending } => response.json(json!({
+            "detail": message,
+            "pending_request_id": pending.as_ref().map(|pending| pending.request_id),
+            "pending_tool_call_ids": pending.as_ref().map_or(&[][..], |pending| &pending.tool_call_ids),
+            "run_id": pending.as_ref().and_then(|pending| pending.run_id),
+        })),
         Error::Conflict(_) | Error::Unique(_) => {
             do_not_retry(&mut response);
             response.json(json!({ "detail": error.to_string() }))
@@ -266,8 +276,9 @@ mod tests {
 
     use super::*;
     use crate::managers::{
+        PendingCalls,
         llm::{LlmError, LlmErrorKind},
-        schema::RunId,
+        schema::{MessageId, RunId},
     };
 
     fn answer(error: Error) -> (u16, Option<String>, Option<String>, Value) {
@@ -293,12 +304,19 @@ mod tests {
 
     #[test]
     fn a_pending_approval_is_an_object_and_not_to_be_repeated() {
-        let (status, retry, _, body) = answer(Error::PendingApproval(None));
+        let calls = PendingCalls {
+            request_id: MessageId::random(),
+            tool_call_ids: vec!["call_1".to_owned()],
+            run_id: Some(RunId::random()),
+        };
+        let (status, retry, _, body) = answer(Error::PendingApproval(Box::new(calls.clone())));
         assert_eq!((status, retry), (409, Some("false".to_owned())));
         assert_eq!(body["detail"]["code"], "PENDING_APPROVAL");
         let message = body["detail"]["message"].as_str().unwrap();
         assert!(message.contains("Please approve or deny the pending request before continuing"), "{message}");
-        assert_eq!(body["detail"]["pending_request_id"], Value::Null);
+        assert_eq!(body["detail"]["pending_request_id"], calls.request_id.to_string());
+        assert_eq!(body["detail"]["pending_tool_call_ids"], json!(["call_1"]));
+        assert_eq!(body["detail"]["run_id"], calls.run_id.unwrap().to_string());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod history;
 mod operator;
 mod page;
 mod path;
+mod pending;
 mod query;
 mod values;
 
@@ -18,5 +19,6 @@ pub(crate) use form::FileForm;
 pub(crate) use history::PathHistory;
 pub(crate) use operator::Operator;
 pub(crate) use page::{Limit, Paging, Sort};
+pub(crate) use pending::OnPending;
 pub(crate) use path::{PathId, PathText};
 pub(crate) use query::{DayEnd, Known, Query};

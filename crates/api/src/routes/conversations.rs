@@ -1,5 +1,6 @@
 //! Conversations: histories of an agent beside its default one.
 
+pub(crate) mod cancel;
 pub(crate) mod compact;
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -10,6 +11,7 @@ pub(crate) mod messages;
 pub(crate) mod preview;
 pub(crate) mod recompile;
 pub(crate) mod retrieve;
+pub(crate) mod send;
 pub(crate) mod stream;
 pub(crate) mod update;
 

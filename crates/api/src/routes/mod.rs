@@ -92,6 +92,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/agents/{agent_id}/messages/stream").post(agents::messages::create_agent_message_stream),
         path("/v1/agents/{agent_id}/messages/preview-raw-payload").post(agents::preview::preview_model_request),
         path("/v1/agents/{agent_id}/messages/capture").post(agents::capture::capture_messages),
+        path("/v1/agents/{agent_id}/messages/async").post(agents::messages::create_agent_message_async),
+        path("/v1/agents/{agent_id}/messages/cancel").post(agents::messages::cancel_message),
+        path("/v1/agents/{agent_id}/messages/reset-pending").post(agents::messages::reset_pending),
         path("/v1/agents/{agent_id}/messages/{message_id}").patch(agents::messages::modify_message),
 
         path("/v1/blocks").get(blocks::list::list_blocks).post(blocks::create::create_block),
@@ -150,7 +153,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         path("/v1/conversations/{conversation_id}/fork").post(conversations::fork::fork_conversation),
         path("/v1/conversations/{conversation_id}/recompile").post(conversations::recompile::recompile_conversation),
         path("/v1/conversations/{conversation_id}/stream").post(conversations::stream::retrieve_conversation_stream),
-        path("/v1/conversations/{conversation_id}/messages").get(conversations::messages::list_conversation_messages),
+        path("/v1/conversations/{conversation_id}/cancel").post(conversations::cancel::cancel_conversation),
+        path("/v1/conversations/{conversation_id}/reset-pending")
+            .post(conversations::cancel::reset_conversation_pending),
+        path("/v1/conversations/{conversation_id}/messages")
+            .get(conversations::messages::list_conversation_messages)
+            .post(conversations::send::send_conversation_message),
         path("/v1/conversations/{conversation_id}/messages/preview-raw-payload")
             .post(conversations::preview::preview_conversation_model_request),
         path("/v1/conversations/{conversation_id}/messages/import").post(conversations::import::import_conversation_messages),
@@ -335,6 +343,9 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         agents::messages::send_message,
         agents::messages::create_agent_message_stream,
         agents::preview::preview_model_request,
+        agents::messages::create_agent_message_async,
+        agents::messages::cancel_message,
+        agents::messages::reset_pending,
         agents::messages::modify_message,
         blocks::list::list_blocks,
         blocks::create::create_block,
@@ -385,6 +396,9 @@ pub(crate) async fn not_found() -> actix_web::HttpResponse {
         conversations::fork::fork_conversation,
         conversations::recompile::recompile_conversation,
         conversations::messages::list_conversation_messages,
+        conversations::send::send_conversation_message,
+        conversations::cancel::cancel_conversation,
+        conversations::cancel::reset_conversation_pending,
         conversations::preview::preview_conversation_model_request,
         conversations::import::import_conversation_messages,
         passages::search::search_passages,

@@ -5,21 +5,11 @@ use muisti_llm::ChatRequest;
 use super::{
     context,
     loaded::{ChatModel, Loaded},
+    request::TurnRequest,
     response_format,
     rules::{Allowed, Rules},
+    style::Style,
 };
-use crate::message::speaks_in_text;
-
-/// What a request to the agent says about the request to the model.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wishes<'a> {
-    /// The system text in place of the agent's.
-    pub(super) system: Option<&'a str>,
-    /// Whether to tell the log-probabilities of the answer's tokens.
-    pub(super) logprobs: bool,
-    /// How many alternatives to tell for each token.
-    pub(super) top_logprobs: Option<i64>,
-}
 
 /// What the model is asked next: the context, and which tools it may call.
 pub(super) fn chat_request(
@@ -27,29 +17,36 @@ pub(super) fn chat_request(
     model: &ChatModel,
     rules: &Rules,
     allowed: &Allowed,
-    wishes: Wishes<'_>,
+    request: &TurnRequest,
 ) -> ChatRequest {
-    let in_text = speaks_in_text(loaded.agent.agent_type);
+    let style = Style::of(loaded.agent.agent_type, &model.config);
+    let in_text = !style.one_call_only();
     let format = loaded.agent.response_format.as_ref();
-    let mut tools = loaded.tool_specs(&allowed.tools);
+    let mut tools = loaded.offer(&allowed.tools, request);
     if !in_text {
         response_format::shape_message_tool(&mut tools, format);
     }
-    let logprobs = wishes.logprobs || model.config.return_logprobs;
+    for tool in tools.iter_mut().filter(|tool| !request.is_client_tool(&tool.name)) {
+        style.offer(tool, rules.ends_turn(&tool.name));
+    }
+    let logprobs = request.return_logprobs || model.config.return_logprobs;
+    let system = request.override_system.as_deref();
     ChatRequest {
-        messages: context::to_chat(&loaded.context, wishes.system, model.config.context_window),
+        messages: context::to_chat(&loaded.context, system, model.config.context_window),
+        tool_choice: style.choice(allowed, &tools),
         tools,
-        tool_choice: allowed.choice(),
-        parallel_tool_calls: Some(in_parallel(loaded, rules)),
+        parallel_tool_calls: Some(in_parallel(loaded, model, rules)),
         response_format: response_format::of_answer(&model.config, format, in_text),
         logprobs,
-        top_logprobs: wishes.top_logprobs.or(model.config.top_logprobs).filter(|_| logprobs),
+        top_logprobs: request.top_logprobs.or(model.config.top_logprobs).filter(|_| logprobs),
         ..model.request()
     }
 }
 
-/// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
-/// anything about an order.
-pub(super) fn in_parallel(loaded: &Loaded, rules: &Rules) -> bool {
-    loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false) && !rules.order_matters()
+/// Whether several calls of one answer are carried out: the agent's style and the model's configuration allow it, and
+/// no rule says anything about an order.
+pub(super) fn in_parallel(loaded: &Loaded, model: &ChatModel, rules: &Rules) -> bool {
+    !Style::of(loaded.agent.agent_type, &model.config).one_call_only()
+        && loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false)
+        && !rules.order_matters()
 }

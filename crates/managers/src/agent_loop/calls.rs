@@ -2,32 +2,43 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
 use muisti_llm::json::tool_arguments;
 use muisti_orm::{
-    schema::{FunctionToolCall, StepId, StoredMessage, Timestamp, Tool, python_text},
-    steps,
+    runs,
+    schema::{FunctionToolCall, StepId, StoredMessage, Tool, UsageStatistics, decremented},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    draft::Draft,
+    draft::{By, CallState, Draft},
     loaded::Loaded,
     rules::{Allowed, Prefilled, check_prefilled},
-    turn::Turn,
+    turn::{Halt, Turn, Turned},
 };
 use crate::{
-    Error, Result,
-    prompt::time::local_time,
+    Error,
     tool::{ToolContext, ToolOutcome},
 };
+
+/// Tool calls that are being carried out, and the step to which they belong. Stored with the run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct UnderWay {
+    /// The step whose model asked for them; none when a client has let calls of an earlier run through.
+    pub(super) step: Option<StepId>,
+    /// What that step's model call cost.
+    pub(super) usage: Option<UsageStatistics>,
+    pub(super) draft: Draft,
+}
 
 /// What is to become of a tool call.
 enum Plan<'a> {
     Run(&'a Tool, Map<String, Value>),
-    Refuse(Box<ToolOutcome>),
+    Refuse(ToolOutcome),
 }
 
-/// The calls of one answer, carried out.
+/// Calls, carried out.
 pub(super) struct Called {
     pub(super) draft: Draft,
     /// Whether a tool that ends the turn was among them.
@@ -37,67 +48,102 @@ pub(super) struct Called {
 }
 
 impl Turn {
-    /// Runs the calls one after the other. Before each, what has been done so far is stored.
-    pub(super) async fn call_tools(
-        &mut self,
-        step: StepId,
-        mut assistant: StoredMessage,
-        loaded: &Loaded,
-        allowed: &Allowed,
-    ) -> Result<Called> {
-        let timezone = loaded.agent.timezone.as_deref().unwrap_or("UTC").to_owned();
-        let executor = self.services.tool_executor();
-        let prefilled = self.rules.prefilled(allowed);
-        let (mut plans, mut misruled) = (Vec::new(), false);
-        for call in &mut assistant.tool_calls {
-            plans.push(self.plan(call, loaded, allowed, &prefilled, &mut misruled));
-        }
-        let mut called = Called { draft: Draft::new(assistant), ends: false, misruled };
-        for (call, plan) in called.draft.assistant.tool_calls.clone().into_iter().zip(plans) {
-            called.draft.started = Some(call.id.clone());
-            let state = called.draft.clone();
-            self.services.db().write(move |conn| steps::set_draft(conn, step, &state)).await.map_err(Error::from)?;
-            let outcome = match plan {
-                Plan::Refuse(outcome) => *outcome,
+    /// Carries out the calls under way that have not returned. `allowed` is what the model was allowed to call; none
+    /// for calls that a client has let through.
+    ///
+    /// Before tools start it is stored that they do, with the returns of those that ended.
+    pub(super) async fn carry_out(&mut self, loaded: &Loaded, allowed: Option<&Allowed>) -> Turned<Called> {
+        let Some(UnderWay { step, usage, mut draft }) = self.under_way.clone() else {
+            return Err(Error::Internal("there are no tool calls to be carried out".to_owned()).into());
+        };
+        let prefilled = allowed.map(|allowed| self.rules.prefilled(allowed)).unwrap_or_default();
+        let mut misruled = false;
+        let mut to_run = Vec::new();
+        let waiting: Vec<_> = draft.waiting().map(|(place, call)| (place, call.clone())).collect();
+        for (place, call) in waiting {
+            match self.plan(&call, loaded, allowed, &prefilled, &mut misruled) {
+                Plan::Refuse(outcome) => draft.refuse(place, outcome),
                 Plan::Run(tool, arguments) => {
-                    let context = ToolContext {
-                        agent_id: self.agent_id,
-                        conversation_id: self.conversation_id,
-                        timezone: &timezone,
-                    };
-                    let outcome = executor.execute(&self.actor, &context, tool, arguments).await;
-                    self.rules.register(&tool.name, python_text(&outcome.value));
-                    called.ends |= self.rules.ends_turn(&tool.name);
-                    outcome
+                    if prefilled.contains_key(&tool.name) {
+                        draft.set_arguments(place, &Value::Object(arguments.clone()).to_string());
+                    }
+                    to_run.push((place, tool, arguments));
                 }
-            };
-            called.draft.record(&call, outcome, &local_time(Timestamp::now(), &timezone));
+            }
         }
-        Ok(called)
+        let timezone = loaded.timezone().to_owned();
+        let executor = self.services.tool_executor();
+        let (actor, history) = (self.actor, self.history);
+        let run = |tool, arguments| {
+            let (executor, timezone) = (&executor, timezone.as_str());
+            async move {
+                let (agent_id, conversation_id) = (history.agent_id, history.conversation_id);
+                let context = ToolContext { agent_id, conversation_id, timezone };
+                executor.execute(&actor, &context, tool, arguments).await
+            }
+        };
+        // Those that do not mind run side by side, then the others one after the other.
+        let (side_by_side, in_turn): (Vec<_>, Vec<_>) =
+            to_run.into_iter().partition(|(_, tool, _)| tool.enable_parallel_execution.unwrap_or(false));
+        let groups = std::iter::once(side_by_side).chain(in_turn.into_iter().map(|call| vec![call]));
+        for group in groups.filter(|group| !group.is_empty()) {
+            let places: Vec<usize> = group.iter().map(|(place, ..)| *place).collect();
+            draft.start(&places);
+            self.keep(UnderWay { step, usage: usage.clone(), draft: draft.clone() }).await?;
+            let running = join_all(group.into_iter().map(|(_, tool, arguments)| run(tool, arguments)));
+            let outcomes = tokio::select! {
+                biased;
+                () = self.active.cancelled() => return Err(Halt::Cancelled),
+                outcomes = running => outcomes,
+            };
+            for (place, outcome) in places.into_iter().zip(outcomes) {
+                draft.ran(place, outcome);
+            }
+        }
+        let ends = self.register(&draft);
+        Ok(Called { draft, ends, misruled })
     }
 
-    /// What is to become of a call. The arguments that rules set are written into it.
+    /// Stores how far the calls are.
+    async fn keep(&mut self, under_way: UnderWay) -> Turned<()> {
+        self.under_way = Some(under_way.clone());
+        let run_id = self.run_id;
+        let kept = self.services.db().write(move |conn| runs::set_draft(conn, run_id, &under_way).map_err(Error::from));
+        if kept.await? { Ok(()) } else { Err(Halt::Cancelled) }
+    }
+
+    /// Tells the rules what was called. Returns whether a tool that ends the turn was among it.
+    fn register(&mut self, draft: &Draft) -> bool {
+        let mut ends = false;
+        for call in draft.calls() {
+            if let CallState::Returned { by: By::Tool { output }, .. } = &call.state {
+                let name = &call.call.function.name;
+                self.rules.register(name, output.clone());
+                ends |= self.rules.ends_turn(name);
+            }
+        }
+        ends
+    }
+
+    /// What is to become of a call.
     fn plan<'a>(
         &self,
-        call: &mut FunctionToolCall,
+        call: &FunctionToolCall,
         loaded: &'a Loaded,
-        allowed: &Allowed,
+        allowed: Option<&Allowed>,
         prefilled: &BTreeMap<String, Prefilled>,
         misruled: &mut bool,
     ) -> Plan<'a> {
         let name = call.function.name.as_str();
-        let refuse = |kind: &str, text: String| Plan::Refuse(Box::new(ToolOutcome::failure(name, kind, text)));
-        let tool = loaded.tools.iter().find(|tool| tool.name == name && allowed.tools.contains(&tool.name));
-        let Some(tool) = tool else {
+        let refuse = |kind: &str, text: String| Plan::Refuse(ToolOutcome::failure(name, kind, text));
+        if let Some(allowed) = allowed
+            && !allowed.tools.iter().any(|tool| tool == name)
+        {
             return refuse("ToolConstraintError", self.rules.violation(name, allowed));
-        };
-        if self.rules.needs_approval(name) {
-            let text = format!(
-                "'{name}' may be called only with an approval, and this server cannot ask for one yet. The tool was \
-                 not run."
-            );
-            return refuse("PermissionError", text);
         }
+        let Some(tool) = loaded.tools.iter().find(|tool| tool.name == name) else {
+            return refuse("KeyError", format!("Tool not found: the agent has no tool '{name}' any more."));
+        };
         let mut arguments = match tool_arguments(&call.function.arguments) {
             Ok(arguments) => arguments,
             Err(reason) => return refuse("ValueError", reason),
@@ -109,14 +155,37 @@ impl Turn {
                 return refuse("ValueError", fault);
             }
             arguments.extend(set.args.clone());
-            call.function.arguments = Value::Object(arguments.clone()).to_string();
         }
         Plan::Run(tool, arguments)
+    }
+
+    /// Whether a call of this tool has to wait for the client: it runs the tool itself, or wants to be asked.
+    pub(super) fn waits_for_client(&self, name: &str, allowed: &Allowed) -> bool {
+        self.request.is_client_tool(name)
+            || (self.rules.needs_approval(name) && allowed.tools.iter().any(|tool| tool == name))
+    }
+
+    /// The model's answer as the history keeps it when the client must first decide on some of its calls: what was
+    /// said with the calls that need no decision, and the request for the others.
+    pub(super) fn ask_client(&self, mut assistant: StoredMessage, allowed: &Allowed) -> Vec<StoredMessage> {
+        let calls = std::mem::take(&mut assistant.tool_calls);
+        let (wait, free): (Vec<_>, Vec<_>) =
+            calls.into_iter().partition(|call| self.waits_for_client(&call.function.name, allowed));
+        let mut request = assistant.clone();
+        request.id = decremented(assistant.id);
+        request.role = muisti_orm::schema::MessageRole::Approval;
+        request.content.clear();
+        request.otid = Some(request.id.to_string());
+        request.tool_call_id = wait.first().map(|call| call.id.clone());
+        request.tool_calls = wait;
+        assistant.tool_calls = free;
+        let said = !assistant.content.is_empty() || !assistant.tool_calls.is_empty();
+        said.then_some(assistant).into_iter().chain([request]).collect()
     }
 }
 
 /// The ids of the agent's tools that were called.
 pub(super) fn used_tools(draft: &Draft, loaded: &Loaded) -> Vec<String> {
-    let called = |tool: &&Tool| draft.assistant.tool_calls.iter().any(|call| call.function.name == tool.name);
+    let called = |tool: &&Tool| draft.calls().iter().any(|call| call.call.function.name == tool.name);
     loaded.tools.iter().filter(called).map(|tool| tool.id.to_string()).collect()
 }

@@ -1,9 +1,11 @@
 //! The pieces of a model's answer as a client sees them while they come.
 
+use std::collections::HashSet;
+
 use muisti_llm::{Assembler, ChatEvent};
 use muisti_orm::schema::{
-    AssistantMessage, HiddenReasoningMessage, HiddenReasoningState, MessageBase, MessageId, MessageType,
-    ReasoningMessage, ReasoningSource, RunId, StepId, Timestamp, ToolCallDelta, ToolCallMessage, WireMessage, otid,
+    ApprovalRequestMessage, AssistantMessage, HiddenReasoningMessage, HiddenReasoningState, MessageBase, MessageId, MessageType,
+    ReasoningMessage, ReasoningSource, RunId, StepId, Timestamp, ToolCallDelta, ToolCallMessage, WireMessage, decremented, otid,
 };
 
 /// Turns the events of one model call into message pieces.
@@ -19,11 +21,19 @@ pub(super) struct Deltas {
     last: Option<MessageType>,
     /// Pieces of calls after the first are held back when only one call of the answer will be kept.
     only_first_call: bool,
+    /// The tools whose calls wait for the client: it is asked about them instead of being told.
+    waits: HashSet<String>,
 }
 
 impl Deltas {
-    pub(super) fn new(id: MessageId, step_id: StepId, run_id: RunId, only_first_call: bool) -> Self {
-        Self { id, step_id, run_id, date: Timestamp::now(), parts: 0, last: None, only_first_call }
+    pub(super) fn new(
+        id: MessageId,
+        step_id: StepId,
+        run_id: RunId,
+        only_first_call: bool,
+        waits: HashSet<String>,
+    ) -> Self {
+        Self { id, step_id, run_id, date: Timestamp::now(), parts: 0, last: None, only_first_call, waits }
     }
 
     /// The piece for this event, if clients see it. `answer` has already taken the event in: it knows the call ids.
@@ -54,10 +64,24 @@ impl Deltas {
                 if delta.name.is_none() && delta.arguments.is_none() {
                     return None;
                 }
-                ToolCallMessage::of_delta(self.base(MessageType::ToolCallMessage), delta).into()
+                if answer.tool_name(*index).is_some_and(|name| self.waits.contains(name)) {
+                    ApprovalRequestMessage::of_delta(self.base_of_request(), delta).into()
+                } else {
+                    ToolCallMessage::of_delta(self.base(MessageType::ToolCallMessage), delta).into()
+                }
             }
             ChatEvent::Logprobs(_) | ChatEvent::Usage(_) | ChatEvent::Finish(_) => return None,
         })
+    }
+
+    /// The request for the client's decision is a message of its own, next to the answer.
+    fn base_of_request(&self) -> MessageBase {
+        let id = decremented(self.id).to_string();
+        let mut base = MessageBase::new(id.clone(), self.date);
+        base.otid = Some(id);
+        base.step_id = Some(self.step_id);
+        base.run_id = Some(self.run_id);
+        base
     }
 
     fn base(&mut self, kind: MessageType) -> MessageBase {
@@ -78,7 +102,7 @@ mod tests {
 
     #[test]
     fn pieces_of_one_kind_share_an_otid_and_the_next_kind_counts_up() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false);
+        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false, HashSet::new());
         let mut answer = Assembler::new();
         let events = [
             ChatEvent::Reasoning("a".into()),
@@ -99,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_piece_of_a_call_carries_its_id_and_empty_pieces_are_not_sent() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true);
+        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true, HashSet::new());
         let mut answer = Assembler::new();
         let mut piece = |index, id: Option<&str>, name: Option<&str>, arguments: &str| {
             let (id, name) = (id.map(Into::into), name.map(Into::into));

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use muisti_llm::{ChatRequest, Provider, ToolSpec};
 use muisti_orm::{
-    Conn, agents, messages,
-    schema::{AgentId, LlmConfig, StoredMessage, Tool},
+    Conn, agents, conversations,
+    histories::{self, HistoryId},
+    messages,
+    schema::{ClientTool, Conversation, LlmConfig, StoredMessage, Tool},
     tools,
 };
+use serde_json::Value;
 
+use super::{pending::Pending, request::TurnRequest};
 use crate::{Actor, Error, Result, Services, model};
 
 /// An agent as a turn needs it.
@@ -17,39 +21,77 @@ pub(super) struct Loaded {
     pub(super) tools: Vec<Tool>,
     /// The messages in context, the system message first.
     pub(super) context: Vec<StoredMessage>,
+    /// The conversation, unless it is the agent's default history.
+    pub(super) conversation: Option<Conversation>,
 }
 
 impl Loaded {
-    /// Reads the agent with its tools and its context: three queries.
-    pub(super) fn read(conn: &mut Conn, actor: &Actor, id: AgentId) -> Result<Self> {
-        let organization = actor.organization_id;
+    /// Reads the agent with its tools and the context of one of its histories.
+    pub(super) fn read(conn: &mut Conn, actor: &Actor, history: HistoryId) -> Result<Self> {
+        let (organization, id) = (actor.organization_id, history.agent_id);
         let agent = agents::get(conn, organization, id)?.ok_or_else(|| Error::missing("Agent", id))?;
         let tools = tools::attached_to(conn, id)?;
-        // With autoclear every turn begins with nothing but the system message.
-        let in_context = match agent.message_ids.as_slice() {
-            [system, ..] if agent.message_buffer_autoclear => std::slice::from_ref(system),
-            all => all,
+        let (conversation, in_context) = match history.conversation_id {
+            None => (None, agent.message_ids.clone()),
+            Some(id) => {
+                let conversation = conversations::for_turn(conn, organization, id)?;
+                let context = histories::context(conn, organization, &history)?;
+                (conversation, context.ok_or_else(|| Error::missing("Conversation", id))?)
+            }
         };
-        let context = messages::by_ids(conn, organization, in_context)?;
+        let mut context = messages::by_ids(conn, organization, &in_context)?;
         if context.is_empty() {
             return Err(Error::BadRequest(format!(
-                "Agent {id} has no message in its context, not even its system message. Recompile its system prompt, \
-                 or set its message_ids."
+                "{} has no message in its context, not even its system message. Recompile its system prompt, or set \
+                 its message_ids.",
+                history.key()
             )));
         }
-        Ok(Self { agent, tools, context })
+        // With autoclear every turn begins with nothing but the system message, unless the last one has not ended.
+        if agent.message_buffer_autoclear && Pending::at_end_of(&context).is_none() {
+            context.truncate(1);
+        }
+        Ok(Self { agent, tools, context, conversation })
     }
 
-    /// The names of the tools, in the order in which they were attached.
-    pub(super) fn tool_names(&self) -> Vec<&str> {
-        self.tools.iter().map(|tool| tool.name.as_str()).collect()
+    /// The names of the agent's own tools that the client does not put its own in the place of, in the order in which
+    /// they were attached.
+    pub(super) fn tool_names(&self, request: &TurnRequest) -> Vec<&str> {
+        let names = self.tools.iter().map(|tool| tool.name.as_str());
+        names.filter(|name| !request.is_client_tool(name)).collect()
     }
 
-    /// These tools as the model is told of them.
+    /// What the model is told of these tools of the agent and of the client's.
+    pub(super) fn offer(&self, names: &[String], request: &TurnRequest) -> Vec<ToolSpec> {
+        let mut offered = self.tool_specs(names);
+        offered.extend(request.client_tools.iter().map(client_spec));
+        offered
+    }
+
+    /// What the model is told of these tools of the agent.
     pub(super) fn tool_specs(&self, names: &[String]) -> Vec<ToolSpec> {
         let tools = self.tools.iter().filter(|tool| names.contains(&tool.name));
         tools.filter_map(|tool| spec(tool, self.agent.llm_config.strict)).collect()
     }
+
+    /// The timezone that the agent tells the time in.
+    pub(super) fn timezone(&self) -> &str {
+        self.agent.timezone.as_deref().unwrap_or("UTC")
+    }
+}
+
+fn client_spec(tool: &ClientTool) -> ToolSpec {
+    let parameters = tool.parameters.clone().map(Value::Object);
+    ToolSpec {
+        name: tool.name.clone(),
+        description: tool.description.clone().unwrap_or_default(),
+        parameters: parameters.unwrap_or_else(no_parameters),
+        strict: false,
+    }
+}
+
+fn no_parameters() -> Value {
+    serde_json::json!({"type": "object", "properties": {}})
 }
 
 fn spec(tool: &Tool, strict: bool) -> Option<ToolSpec> {
@@ -59,7 +101,7 @@ fn spec(tool: &Tool, strict: bool) -> Option<ToolSpec> {
     Some(ToolSpec {
         name: tool.name.clone(),
         description: description.unwrap_or_default().to_owned(),
-        parameters: parameters.unwrap_or_else(|| serde_json::json!({"type": "object", "properties": {}})),
+        parameters: parameters.unwrap_or_else(no_parameters),
         strict,
     })
 }
@@ -71,6 +113,25 @@ pub(super) struct ChatModel {
 }
 
 impl ChatModel {
+    /// The model of a turn: the one that the request names, else that of the conversation, else that of the agent.
+    ///
+    /// # Errors
+    /// 404 when no provider has it.
+    pub(super) async fn for_turn(
+        services: &Services,
+        actor: &Actor,
+        loaded: &Loaded,
+        instead: Option<&str>,
+    ) -> Result<Self> {
+        let own = match &loaded.conversation {
+            Some(conversation) if instead.is_none() => {
+                services.conversations().model_config(actor, &loaded.agent, conversation).await?
+            }
+            _ => None,
+        };
+        Self::of(services, actor, own.as_ref().unwrap_or(&loaded.agent.llm_config), instead).await
+    }
+
     /// The model of the agent, or the one that the request names instead.
     ///
     /// # Errors

@@ -4,31 +4,38 @@
 //! [`AgentLoop::stream`] its events as they come. Either way the turn lives in a task of its own, so a client that
 //! hangs up loses sight of it and nothing else.
 //!
-//! - `request`: what may be sent, and the messages it becomes.
-//! - `turn`: from acceptance to the end: the queue for the history, the steps, the run's row.
-//! - `step`: one model call; `calls`: the tools that it calls; `draft`: the step's state between two transactions.
+//! - `request`: what may be sent, and the messages it becomes; `accept`: from here on a turn will come to an end.
+//! - `turn`: the turn itself: it waits for its history, works, commits, and ends.
+//! - `opening`: what its input means for a history at whose end calls wait; `pending`: these calls and their answers.
+//! - `step`: one model call and what becomes of the answer; `calls`: carrying out tool calls; `draft`: how far they are.
 //! - `rules`: which tools may be called next.
-//! - `context`: what the model is asked; `deltas`: what a client sees of the answer while it comes.
-//! - `compaction`: a history that outgrows the window.
+//! - `asking`, `context`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
+//!   events go.
+//! - `style`: what differs for the older types of agents; `compaction`: a history that outgrows the window.
+//! - `ending`: ends that are not the turn's own; `cancel`: who brings them about.
 //! - `repeat`: requests that come again.
 //! - `generate`: a bare question to an agent's model, beside the loop.
 //! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
+mod accept;
 mod asking;
 mod calls;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the steps take it up"))]
+mod cancel;
 mod compaction;
 mod context;
 mod deltas;
 mod draft;
+mod ending;
 mod failure;
 mod generate;
 mod history_lock;
 pub(crate) mod hold;
 mod loaded;
 mod node;
-mod recover;
+mod opening;
+mod pending;
 mod preview;
+mod recover;
 mod repeat;
 mod request;
 mod response_format;
@@ -41,13 +48,18 @@ mod turn;
 
 use std::time::Duration;
 
-use muisti_orm::schema::{AgentId, RunId, SendResponse, StreamEvent, StreamingSendRequest};
+use muisti_orm::schema::{
+    AsyncSendRequest, Run, RunId, SendResponse, StreamEvent, StreamOptions, StreamingSendRequest,
+};
 use tokio::sync::mpsc;
 
-use crate::{Actor, Error, Result, Services};
+use crate::{Actor, Error, Result, Services, frames::StoredStream};
+use accept::{Accepted, Proposal};
 use sink::{Delivery, Sink};
 use turn::Turn;
 
+pub use accept::{Recipient, WhenBusy, WhenPending};
+pub use cancel::CancelOutcome;
 pub(crate) use compaction::message_tokens;
 pub use node::Node;
 pub use turn::run_status;
@@ -56,6 +68,8 @@ pub use turn::run_status;
 const PATIENCE: Duration = Duration::from_secs(50);
 /// How long a stream waits for them. Pings keep it open.
 const STREAM_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a run waits for them that nobody waits for.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends messages to agents.
 pub struct AgentLoop {
@@ -66,8 +80,16 @@ pub struct AgentLoop {
 pub struct TurnStream {
     /// The run that the turn is recorded as.
     pub run_id: RunId,
-    /// What happens; the channel closes when the turn is over. It may be dropped at any time.
-    pub events: mpsc::UnboundedReceiver<StreamEvent>,
+    /// What happens.
+    pub events: TurnEvents,
+}
+
+/// The events of a turn.
+pub enum TurnEvents {
+    /// As they come, for this client alone. The channel closes when the turn is over, and may be dropped at any time.
+    Live(mpsc::UnboundedReceiver<StreamEvent>),
+    /// As they are stored, for anybody.
+    Stored(StoredStream),
 }
 
 impl Services {
@@ -84,23 +106,34 @@ impl AgentLoop {
     /// sent this request before; if that turn is still going or has just ended, its answer is the answer.
     ///
     /// # Errors
-    /// 404 for an unknown agent or model; 400 and 422 for a request that cannot be processed; 409 when the agent waits
-    /// for an approval, or for longer than a minute works on something else; what the model provider failed with.
+    /// 404 for an unknown agent, conversation or model; 400 and 422 for a request that cannot be processed; 409 when
+    /// the agent waits for an approval, or for too long works on something else; what the model provider failed with.
     pub async fn send(
         &self,
         actor: &Actor,
-        agent: AgentId,
+        recipient: Recipient,
         request: StreamingSendRequest,
         repeat: bool,
     ) -> Result<SendResponse> {
         let repeats = self.services.node().repeats();
-        let fingerprint = repeat::fingerprint(actor, agent, &request);
+        let fingerprint = repeat::fingerprint(actor, &recipient.history, &request);
         if repeat && let Some(answer) = repeats.join(&fingerprint).await {
             return Ok(SendResponse::clone(&answer));
         }
         let attempt = repeats.begin(fingerprint);
-        let sink = Sink::new(Delivery::Collected, request.request.include_return_message_types.clone());
-        let turn = Turn::accept(&self.services, actor, agent, &request, "send_message", sink).await?;
+        let types = request.request.include_return_message_types.clone();
+        let proposal = Proposal {
+            recipient,
+            request: &request,
+            run_type: run_type(recipient),
+            background: false,
+            callback_url: None,
+        };
+        let sink = |_| Sink::new(Delivery::Collected, types);
+        let turn = match Turn::accept(&self.services, actor, proposal, sink).await? {
+            Accepted::Turn(turn) => turn,
+            Accepted::Before(run) => return Err(Error::Busy(Some(run))),
+        };
         let running = tokio::spawn(async move {
             let answer = turn.run(PATIENCE).await;
             if let Ok(answer) = &answer {
@@ -112,23 +145,78 @@ impl AgentLoop {
     }
 
     /// Sends messages and gives the events of the turn as they come. `run_type` says in the run's metadata which
-    /// route it was.
+    /// route it was; none: by the recipient. With `background` the turn survives the process, its events are stored,
+    /// and a request that came before gives the stream of the run that it made.
     ///
     /// # Errors
     /// As [`Self::send`], for what is known before the turn begins. Later failures are events.
     pub async fn stream(
         &self,
         actor: &Actor,
-        agent: AgentId,
+        recipient: Recipient,
         request: StreamingSendRequest,
-        run_type: &'static str,
+        run_type: Option<&'static str>,
     ) -> Result<TurnStream> {
+        let (tokens, background) = (request.stream.stream_tokens, request.stream.background);
+        let types = request.request.include_return_message_types.clone();
         let (client, events) = mpsc::unbounded_channel();
-        let delivery = if request.stream.stream_tokens { Delivery::Tokens(client) } else { Delivery::Steps(client) };
-        let sink = Sink::new(delivery, request.request.include_return_message_types.clone());
-        let turn = Turn::accept(&self.services, actor, agent, &request, run_type, sink).await?;
-        let run_id = turn.run_id();
-        tokio::spawn(turn.run(STREAM_PATIENCE));
+        let sink = |run| {
+            let delivery = match (background, tokens) {
+                (true, tokens) => Delivery::Stored { stream: self.services.frames().open(run), tokens },
+                (false, true) => Delivery::Tokens(client),
+                (false, false) => Delivery::Steps(client),
+            };
+            Sink::new(delivery, types)
+        };
+        let run_type = run_type.unwrap_or_else(|| self::run_type(recipient));
+        let proposal = Proposal { recipient, request: &request, run_type, background, callback_url: None };
+        let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
+            Accepted::Turn(turn) => {
+                let run_id = turn.run_id();
+                tokio::spawn(turn.run(if background { BACKGROUND_PATIENCE } else { STREAM_PATIENCE }));
+                run_id
+            }
+            Accepted::Before(run) => run,
+        };
+        let events = if background {
+            TurnEvents::Stored(self.services.frames().read(run_id, 0))
+        } else {
+            TurnEvents::Live(events)
+        };
         Ok(TurnStream { run_id, events })
+    }
+
+    /// Sends messages and gives the run, which goes on in the background and survives the process.
+    ///
+    /// # Errors
+    /// As [`Self::send`], for what is known before the turn begins. Later failures are the run's.
+    pub async fn start(&self, actor: &Actor, recipient: Recipient, request: AsyncSendRequest) -> Result<Run> {
+        let callback_url = request.callback_url;
+        let stream = StreamOptions { streaming: true, stream_tokens: false, include_pings: false, background: true };
+        let request = StreamingSendRequest { request: request.request, stream };
+        let types = request.request.include_return_message_types.clone();
+        let sink = |run| {
+            let stream = self.services.frames().open(run);
+            Sink::new(Delivery::Stored { stream, tokens: false }, types)
+        };
+        let run_type = "send_message_async";
+        let proposal = Proposal { recipient, request: &request, run_type, background: true, callback_url };
+        let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
+            Accepted::Turn(turn) => {
+                let run_id = turn.run_id();
+                tokio::spawn(turn.run(BACKGROUND_PATIENCE));
+                run_id
+            }
+            Accepted::Before(run) => run,
+        };
+        self.services.runs().get(actor, run_id).await
+    }
+}
+
+/// What the metadata of a run says about its route.
+const fn run_type(recipient: Recipient) -> &'static str {
+    match recipient.history.conversation_id {
+        Some(_) => "send_conversation_message",
+        None => "send_message",
     }
 }

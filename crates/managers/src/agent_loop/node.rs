@@ -1,7 +1,7 @@
 //! The turns that live in this process, and its promise to the others to be alive.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use muisti_orm::schema::{RunId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::{history_lock::HistoryLocks, repeat::Repeats};
@@ -28,7 +28,8 @@ struct Inner {
     id: String,
     locks: HistoryLocks,
     repeats: Repeats,
-    active: Mutex<HashSet<RunId>>,
+    /// The turns that live here, and the way to tell each that it is cancelled.
+    active: Mutex<HashMap<RunId, watch::Sender<bool>>>,
     changed: Notify,
     closing: AtomicBool,
 }
@@ -37,6 +38,7 @@ struct Inner {
 pub(super) struct ActiveTurn {
     node: Node,
     run: RunId,
+    cancelled: watch::Receiver<bool>,
 }
 
 impl Node {
@@ -77,13 +79,21 @@ impl Node {
     }
 
     pub(super) fn enter(&self, run: RunId) -> ActiveTurn {
-        self.active().insert(run);
-        ActiveTurn { node: self.clone(), run }
+        let (cancel, cancelled) = watch::channel(false);
+        self.active().insert(run, cancel);
+        ActiveTurn { node: self.clone(), run, cancelled }
+    }
+
+    /// Tells a turn that lives here that it is cancelled.
+    pub(super) fn cancel(&self, run: RunId) {
+        if let Some(cancel) = self.active().get(&run) {
+            cancel.send_replace(true);
+        }
     }
 
     /// The runs that live here.
     pub(super) fn runs(&self) -> Vec<RunId> {
-        self.active().iter().copied().collect()
+        self.active().keys().copied().collect()
     }
 
     /// Takes on no new turns and waits for those that live here, at most `grace`. Returns how many are left.
@@ -102,8 +112,19 @@ impl Node {
         self.active().len()
     }
 
-    fn active(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, watch::Sender<bool>>> {
         self.0.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ActiveTurn {
+    /// Waits until the turn is cancelled.
+    pub(super) async fn cancelled(&self) {
+        let mut cancelled = self.cancelled.clone();
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            // The other end lives as long as this turn.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use muisti_orm::schema::{AgentId, SendResponse, StreamingSendRequest};
+use muisti_orm::{
+    histories::HistoryId,
+    schema::{SendResponse, StreamingSendRequest},
+};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
@@ -42,9 +45,9 @@ pub(super) struct Attempt {
 }
 
 /// What makes a request the same as another: who sends what to whom.
-pub(super) fn fingerprint(actor: &Actor, agent: AgentId, request: &StreamingSendRequest) -> Fingerprint {
+pub(super) fn fingerprint(actor: &Actor, history: &HistoryId, request: &StreamingSendRequest) -> Fingerprint {
     let mut hash = Sha256::new();
-    hash.update(format!("{}/{agent}/", actor.organization_id));
+    hash.update(format!("{}/{}/", actor.organization_id, history.key()));
     // A request is made of what JSON can hold, so it can be written; if not, it is like no other.
     hash.update(serde_json::to_vec(request).unwrap_or_else(|_| uuid::Uuid::new_v4().into_bytes().to_vec()));
     hash.finalize().into()

@@ -1,71 +1,150 @@
-//! What a request to send messages must be, and the messages it becomes.
+//! What a request to send messages must be, and what the turn keeps of it.
 
-use muisti_orm::schema::{
-    AgentId, ContentPart, ConversationId, InputMessage, MessageRole, RunId, StoredMessage, StreamingSendRequest,
+use muisti_orm::{
+    histories::HistoryId,
+    schema::{
+        ApprovalEntry, ClientSkill, ClientTool, ContentPart, InputMessage, MessageCreate, MessageRole, RunId,
+        RunRequestConfig, SendRequest, StoredMessage, StreamOptions, StreamingSendRequest,
+    },
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Error, Result, error::FieldError};
 
 /// The most messages that one request may carry.
 const MAX_MESSAGES: usize = 1_000;
+/// The most tools that a client may bring along.
+const MAX_CLIENT_TOOLS: usize = 500;
+
+/// What of a request the turn goes by. It is stored with the run, for a process that must carry it on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct TurnRequest {
+    pub(super) max_steps: i64,
+    pub(super) override_model: Option<String>,
+    pub(super) override_system: Option<String>,
+    pub(super) config: RunRequestConfig,
+    #[serde(default)]
+    pub(super) client_tools: Vec<ClientTool>,
+    #[serde(default)]
+    pub(super) client_skills: Vec<ClientSkill>,
+    pub(super) include_compaction_messages: bool,
+    pub(super) return_logprobs: bool,
+    pub(super) top_logprobs: Option<i64>,
+    /// How the answer is delivered.
+    pub(super) stream: StreamOptions,
+}
+
+impl TurnRequest {
+    pub(super) fn of(request: &StreamingSendRequest) -> Self {
+        let send = &request.request;
+        Self {
+            max_steps: send.max_steps,
+            override_model: send.override_model.clone(),
+            override_system: send.override_system.clone(),
+            config: send.config(),
+            client_tools: send.client_tools.clone().unwrap_or_default(),
+            client_skills: send.client_skills.clone().unwrap_or_default(),
+            include_compaction_messages: send.include_compaction_messages,
+            return_logprobs: send.return_logprobs,
+            top_logprobs: send.top_logprobs,
+            stream: request.stream,
+        }
+    }
+
+    /// Whether the client runs a tool of this name.
+    pub(super) fn is_client_tool(&self, name: &str) -> bool {
+        self.client_tools.iter().any(|tool| tool.name == name)
+    }
+}
 
 /// Checks a request and gives its messages.
 ///
 /// # Errors
 /// 422 for fields that break their rules.
-pub(super) fn check(request: &StreamingSendRequest) -> Result<Vec<InputMessage>> {
+pub(super) fn check(request: &SendRequest, stream: &StreamOptions) -> Result<Vec<InputMessage>> {
     let refuse = |message| Error::Unprocessable(vec![FieldError::request(message)]);
-    if let Some(conflict) = request.stream.conflict() {
+    if let Some(conflict) = stream.conflict() {
         return Err(refuse(conflict));
     }
-    let messages = request.request.checked_messages().and_then(|messages| match messages.len() {
+    let tools = request.client_tools.as_ref().map_or(0, Vec::len);
+    if tools > MAX_CLIENT_TOOLS {
+        return Err(refuse(format!("One request brings at most {MAX_CLIENT_TOOLS} client tools along, not {tools}.")));
+    }
+    let messages = request.checked_messages().and_then(|messages| match messages.len() {
         0..=MAX_MESSAGES => Ok(messages),
         many => Err(format!("One request carries at most {MAX_MESSAGES} messages, not {many}.")),
     });
     messages.map_err(refuse)
 }
 
-/// The stored form of a request's messages.
+/// The stored form of a request's messages. Only the first may answer an approval request.
 ///
 /// # Errors
 /// 400 when one of them is empty or of a kind that cannot be processed where it stands.
-pub(super) fn to_stored(
-    agent_id: AgentId,
-    conversation_id: Option<ConversationId>,
-    run_id: RunId,
-    messages: Vec<InputMessage>,
-) -> Result<Vec<StoredMessage>> {
-    let mut stored = Vec::with_capacity(messages.len());
+pub(super) fn to_stored(history: HistoryId, run: RunId, messages: Vec<InputMessage>) -> Result<Vec<StoredMessage>> {
+    let mut stored: Vec<StoredMessage> = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
-        let InputMessage::Message(message) = message else {
-            return Err(Error::BadRequest(
-                if index == 0 {
-                    "Cannot process approval response: No tool call is currently awaiting approval. Please send a \
-                     regular message to interact with the agent."
-                } else {
-                    "Expected MessageCreate, got ApprovalCreate"
+        let row = match message {
+            InputMessage::Message(message) => said(history, index, message)?,
+            InputMessage::Approval(answer) if index == 0 => {
+                let entries = answer.entries();
+                answered(history, answer.otid, answer.group_id, entries)
+            }
+            InputMessage::ToolReturn(answer) if index == 0 => {
+                let entries = answer.tool_returns.into_iter().map(Into::into).collect();
+                answered(history, answer.otid, answer.group_id, entries)
+            }
+            InputMessage::Approval(_) | InputMessage::ToolReturn(_) => {
+                if stored.first().is_some_and(|first| first.role == MessageRole::Approval) {
+                    tracing::warn!(run_id = %run, index, "only the first message of a request may answer approvals");
+                    continue;
                 }
-                .to_owned(),
-            ));
+                return Err(Error::BadRequest("Expected MessageCreate, got ApprovalCreate".to_owned()));
+            }
         };
-        let empty = |part: &ContentPart| part.as_text().is_some_and(|text| text.trim_matches('\0').is_empty());
-        let content = message.content.into_parts();
-        if content.iter().all(empty) {
-            return Err(Error::BadRequest(format!(
-                "Message content is empty or invalid: message {index} of the request has empty content in it. Give it \
-                 some text or an image."
-            )));
-        }
-        let mut row = StoredMessage::new(agent_id, MessageRole::from(message.role), content);
-        row.conversation_id = conversation_id;
-        row.run_id = Some(run_id);
-        row.otid = Some(message.otid.unwrap_or_else(|| Uuid::new_v4().to_string()));
-        row.name = message.name;
-        row.sender_id = message.sender_id;
-        row.group_id = message.group_id;
-        row.batch_item_id = message.batch_item_id;
-        stored.push(row);
+        stored.push(StoredMessage { run_id: Some(run), ..row });
     }
     Ok(stored)
+}
+
+fn said(history: HistoryId, index: usize, message: MessageCreate) -> Result<StoredMessage> {
+    let empty = |part: &ContentPart| part.as_text().is_some_and(|text| text.trim_matches('\0').is_empty());
+    let content = message.content.into_parts();
+    if content.iter().all(empty) {
+        return Err(Error::BadRequest(format!(
+            "Message content is empty or invalid: message {index} of the request has empty content in it. Give it \
+             some text or an image."
+        )));
+    }
+    let mut row = row(history, MessageRole::from(message.role), content, message.otid, message.group_id);
+    row.name = message.name;
+    row.sender_id = message.sender_id;
+    row.batch_item_id = message.batch_item_id;
+    Ok(row)
+}
+
+fn answered(
+    history: HistoryId,
+    otid: Option<String>,
+    group_id: Option<String>,
+    entries: Vec<ApprovalEntry>,
+) -> StoredMessage {
+    let mut row = row(history, MessageRole::Approval, Vec::new(), otid, group_id);
+    row.set_approvals(entries);
+    row
+}
+
+fn row(
+    history: HistoryId,
+    role: MessageRole,
+    content: Vec<ContentPart>,
+    otid: Option<String>,
+    group_id: Option<String>,
+) -> StoredMessage {
+    let mut row = StoredMessage::new(history.agent_id, role, content);
+    row.conversation_id = history.conversation_id;
+    row.otid = Some(otid.unwrap_or_else(|| Uuid::new_v4().to_string()));
+    row.group_id = group_id;
+    row
 }

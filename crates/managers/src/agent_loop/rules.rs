@@ -7,8 +7,9 @@ mod prefill;
 
 use std::collections::BTreeMap;
 
-use muisti_llm::ToolChoice;
+use muisti_llm::{ToolChoice, ToolSpec};
 use muisti_orm::schema::{ConditionalToolRule, ToolRule};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::prompt;
@@ -19,7 +20,15 @@ pub(super) use prefill::{Prefilled, check as check_prefilled};
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     rules: Vec<ToolRule>,
+    done: Calls,
+}
+
+/// What has been called in a turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Calls {
+    /// The names of the tools, in order.
     called: Vec<String>,
+    /// What the last one returned.
     last_output: Option<String>,
 }
 
@@ -33,11 +42,12 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    /// How the provider is told.
-    pub(super) fn choice(&self) -> ToolChoice {
-        match self.tools.as_slice() {
+    /// How the provider is told, when these tools are on offer: those of the agent that are allowed, and those of the
+    /// client, which rules say nothing about.
+    pub(super) fn choice(&self, offered: &[ToolSpec]) -> ToolChoice {
+        match offered {
             [] => ToolChoice::None,
-            [tool] if self.must_call => ToolChoice::Named(tool.clone()),
+            [tool] if self.must_call => ToolChoice::Named(tool.name.clone()),
             _ if self.must_call => ToolChoice::Required,
             _ => ToolChoice::Auto,
         }
@@ -45,14 +55,19 @@ impl Allowed {
 }
 
 impl Rules {
-    pub(super) const fn new(rules: Vec<ToolRule>) -> Self {
-        Self { rules, called: Vec::new(), last_output: None }
+    pub(super) const fn new(rules: Vec<ToolRule>, done: Calls) -> Self {
+        Self { rules, done }
+    }
+
+    /// What has been called so far.
+    pub(super) const fn done(&self) -> &Calls {
+        &self.done
     }
 
     /// Notes a call that was carried out, with the text of what it returned.
     pub(super) fn register(&mut self, tool: &str, output: String) {
-        self.called.push(tool.to_owned());
-        self.last_output = Some(output);
+        self.done.called.push(tool.to_owned());
+        self.done.last_output = Some(output);
     }
 
     /// What may be called next, of these tools.
@@ -69,7 +84,7 @@ impl Rules {
     /// The tools that must be called first, while nothing was called. A rule for a tool that the agent does not have
     /// would leave it without any.
     fn first_tools(&self, available: &[&str]) -> Vec<String> {
-        if !self.called.is_empty() {
+        if !self.done.called.is_empty() {
             return Vec::new();
         }
         let first = self.rules.iter().filter_map(|rule| match rule {
@@ -80,7 +95,7 @@ impl Rules {
     }
 
     fn last(&self) -> Option<&str> {
-        self.called.last().map(String::as_str)
+        self.done.called.last().map(String::as_str)
     }
 
     /// Whether one rule lets this tool be called next.
@@ -123,12 +138,12 @@ impl Rules {
     }
 
     fn times(&self, tool: &str) -> usize {
-        self.called.iter().filter(|called| *called == tool).count()
+        self.done.called.iter().filter(|called| *called == tool).count()
     }
 
     /// What a conditional rule makes of the last output. Its keys are texts, so `true` is compared without case.
     fn next_by_output<'a>(&self, rule: &'a ConditionalToolRule) -> Decision<'a> {
-        let output = self.last_output.as_deref().unwrap_or_default().trim();
+        let output = self.done.last_output.as_deref().unwrap_or_default().trim();
         let is_match = |key: &str| {
             key == output
                 || (matches!(key.to_ascii_lowercase().as_str(), "true" | "false") && key.eq_ignore_ascii_case(output))
@@ -199,7 +214,7 @@ impl Rules {
         };
         for rule in &self.rules {
             match rule {
-                ToolRule::RunFirst(rule) if self.called.is_empty() => {
+                ToolRule::RunFirst(rule) if self.done.called.is_empty() => {
                     set(&rule.tool_name, &rule.args, format!("InitToolRule({})", rule.tool_name));
                 }
                 ToolRule::ConstrainChildTools(rule) if self.last() == Some(&rule.tool_name) => {

@@ -1,10 +1,11 @@
-//! One step: a model call and the tools that the model calls.
+//! One step: a model call and what becomes of the answer.
 
 use std::time::Instant;
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, FinishReason, Usage};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, FinishReason, Usage};
 use muisti_orm::{
+    histories,
     schema::{
         ContentPart, Envelope, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent,
         StepId, StepStatus, StopReason, StoredMessage, Timestamp, UsageStatistics,
@@ -13,12 +14,14 @@ use muisti_orm::{
 };
 
 use super::{
-    calls::used_tools,
+    asking::{chat_request, in_parallel},
+    calls::{Called, UnderWay, used_tools},
     context,
     deltas::Deltas,
+    draft::Draft,
     loaded::{ChatModel, Loaded},
     rules::Allowed,
-    turn::{Commit, Next, Turn},
+    turn::{Commit, Halt, Turn, Turned, Work},
 };
 use crate::{Error, Result, prompt::time::local_time};
 
@@ -71,13 +74,18 @@ impl OpenStep {
         Self { id: StepId::random(), began: Instant::now(), began_at: Timestamp::now(), model }
     }
 
+    /// The step with this id, whose row is there already.
+    pub(super) fn with_id(self, id: StepId) -> Self {
+        Self { id, ..self }
+    }
+
     /// The row with which the step begins.
     pub(super) fn row(&self, turn: &Turn, loaded: &Loaded) -> steps::NewStep {
         let model = self.model.clone();
         steps::NewStep {
             id: self.id,
             run_id: turn.run_id,
-            agent_id: turn.agent_id,
+            agent_id: turn.history.agent_id,
             project_id: loaded.agent.project_id.clone(),
             provider_name: Some(model.provider_name),
             provider_category: model.provider_category,
@@ -90,8 +98,7 @@ impl OpenStep {
     }
 }
 
-/// What a step leaves to be stored, and why the turn stops with it, if it does.
-#[derive(Default)]
+/// What a step has made, and why the turn stops with it, if it does.
 struct Made {
     new: Vec<StoredMessage>,
     tools: Vec<String>,
@@ -99,71 +106,134 @@ struct Made {
 }
 
 impl Turn {
-    /// Takes one step. With [`Next::Step`] comes the step that follows, which is stored already.
-    pub(super) async fn step(
+    /// Whether this round is the last one that the request allows.
+    fn is_last(&self) -> bool {
+        self.rounds >= self.request.max_steps
+    }
+
+    /// Asks the model, does what it wants, and stores both. Gives what is to be done next.
+    pub(super) async fn ask_and_act(
         &mut self,
         step: OpenStep,
         loaded: &mut Loaded,
         model: &ChatModel,
-        last: bool,
-    ) -> Result<(Next, Option<OpenStep>)> {
-        let allowed = self.rules.allowed(&loaded.tool_names());
-        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model, &allowed).await?;
+    ) -> Turned<Work> {
+        self.rounds += 1;
+        let allowed = self.rules.allowed(&loaded.tool_names(&self.request));
+        let asked = self.ask(&step, loaded, model, &allowed).await?;
+        let Asked { mut answer, message_id, mut times } = asked;
         let usage = step_usage(answer.usage);
         add(&mut self.usage, &usage);
-        self.make_room(&usage, loaded, model);
-        if !self.parallel(loaded) {
+        if !in_parallel(loaded, model, &self.rules) {
             answer.tool_calls.truncate(1);
         }
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
         let assistant = assistant_message(self, &step, message_id, answer, model);
 
-        let Made { new, tools, stop } = if assistant.tool_calls.is_empty() {
-            self.spoken(assistant, &step, loaded, last, out_of_tokens)
+        let waits = |call: &FunctionToolCall| self.waits_for_client(&call.function.name, &allowed);
+        let made = if assistant.tool_calls.is_empty() {
+            self.spoken(assistant, &step, loaded, out_of_tokens)
+        } else if assistant.tool_calls.iter().any(waits) {
+            let new = self.ask_client(assistant, &allowed);
+            Made { new, tools: Vec::new(), stop: Some(StopReason::RequiresApproval) }
         } else {
             let started = Instant::now();
-            let called = self.call_tools(step.id, assistant, loaded, &allowed).await?;
+            let draft = Draft::of_answer(assistant, loaded.timezone());
+            self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), draft });
+            let called = self.carry_out(loaded, Some(&allowed)).await?;
             times.tool_execution_ns = elapsed(started);
-            let tools = used_tools(&called.draft, loaded);
-            // What must still be called goes before the end that a tool means.
-            let ends = called.ends && self.rules.still_required(&loaded.tool_names()).is_empty();
-            let stop = match (called.misruled, ends, last) {
-                (true, _, _) => Some(StopReason::InvalidToolCall),
-                (_, true, _) => Some(StopReason::ToolRule),
-                (_, _, true) => Some(StopReason::MaxSteps),
-                _ => None,
-            };
-            Made { new: called.draft.into_messages().to_vec(), tools, stop }
+            self.returned(called, loaded)
         };
         times.step_ns = elapsed(step.began);
-        let following = stop.is_none().then(|| OpenStep::with(step.model.clone()));
-        let end = steps::StepEnd {
-            status: StepStatus::Success,
-            stop_reason: stop,
-            usage: Some(usage),
-            error_type: None,
-            error_data: None,
-            times,
+        self.finish_round(made, Some((step.id, usage, times)), loaded, model).await
+    }
+
+    /// Carries out the calls under way: those that a client has let through, or those that another process has left.
+    pub(super) async fn act(&mut self, loaded: &mut Loaded, model: &ChatModel) -> Turned<Work> {
+        self.rounds += 1;
+        let step = self.under_way.as_ref().and_then(|under_way| Some((under_way.step?, under_way.usage.clone()?)));
+        if let Some((_, usage)) = &step {
+            add(&mut self.usage, usage);
+        }
+        let called = self.carry_out(loaded, None).await?;
+        let made = self.returned(called, loaded);
+        let step = step.map(|(id, usage)| (id, usage, steps::StepTimes::default()));
+        self.finish_round(made, step, loaded, model).await
+    }
+
+    /// Stores what a round has made, and begins the next one, if there is to be one.
+    async fn finish_round(
+        &mut self,
+        made: Made,
+        step: Option<(StepId, UsageStatistics, steps::StepTimes)>,
+        loaded: &mut Loaded,
+        model: &ChatModel,
+    ) -> Turned<Work> {
+        let Made { new, tools, stop } = made;
+        let usage = step.as_ref().map(|(_, usage, _)| usage.clone());
+        let end = |(id, usage, times)| {
+            let end = steps::StepEnd {
+                status: StepStatus::Success,
+                stop_reason: stop,
+                usage: Some(usage),
+                error_type: None,
+                error_data: None,
+                times,
+            };
+            (id, end)
         };
         loaded.context.extend(new.iter().cloned());
+        let following = stop.is_none().then(|| OpenStep::new(model));
         let next = following.as_ref().map(|next| next.row(self, loaded));
-        self.commit(Commit { step: step.id, end, new, tools, next, stop }).await?;
-        Ok((stop.map_or(Next::Step, Next::Stop), following))
+        let full = usage.is_some_and(|usage| usage.total_tokens > model.config.context_window * FULL / 100);
+        let commit = Commit {
+            step: step.map(end),
+            new,
+            tools,
+            next,
+            stop,
+            hold_end: full,
+            also_shown: Vec::new(),
+        };
+        self.commit(commit).await?;
+        self.input = std::mem::take(&mut self.deferred);
+        loaded.context.extend(self.input.iter().cloned());
+        if full {
+            self.make_room(loaded, model).await?;
+            if let Some(stop) = stop {
+                self.end(stop).await?;
+            }
+        }
+        Ok(match (following, stop) {
+            (Some(step), _) => Work::Ask(step),
+            (None, stop) => Work::Stop(stop.unwrap_or(StopReason::EndTurn)),
+        })
+    }
+
+    /// What calls that have returned mean for the turn.
+    fn returned(&self, called: Called, loaded: &Loaded) -> Made {
+        let Called { draft, ends, misruled } = called;
+        // What must still be called goes before the end that a tool means, and a client that has decided on a call
+        // waits for what the agent makes of that.
+        let ends = ends
+            && !draft.is_answered_by_client()
+            && self.rules.still_required(&loaded.tool_names(&self.request)).is_empty();
+        let stop = match (misruled, ends, self.is_last()) {
+            (true, _, _) => Some(StopReason::InvalidToolCall),
+            (_, true, _) => Some(StopReason::ToolRule),
+            (_, _, true) => Some(StopReason::MaxSteps),
+            _ => None,
+        };
+        let tools = used_tools(&draft, loaded);
+        Made { new: draft.into_messages(), tools, stop }
     }
 
     /// An answer without tool calls ends the turn, unless a rule demands a call first: then the model is told so.
-    fn spoken(
-        &self,
-        assistant: StoredMessage,
-        step: &OpenStep,
-        loaded: &Loaded,
-        last: bool,
-        out_of_tokens: bool,
-    ) -> Made {
-        let names = loaded.tool_names();
+    fn spoken(&self, assistant: StoredMessage, step: &OpenStep, loaded: &Loaded, out_of_tokens: bool) -> Made {
+        let names = loaded.tool_names(&self.request);
         let required = self.rules.still_required(&names);
         let reminder = (!required.is_empty()).then(|| reminder(self, step, loaded, &required));
-        let stop = match (&reminder, last) {
+        let stop = match (&reminder, self.is_last()) {
             (None, _) if out_of_tokens => Some(StopReason::MaxTokensExceeded),
             (None, _) => Some(StopReason::EndTurn),
             (Some(_), true) => Some(StopReason::MaxSteps),
@@ -173,12 +243,6 @@ impl Turn {
         Made { new: said.into_iter().chain(reminder).collect(), tools: Vec::new(), stop }
     }
 
-    /// Whether several calls of one answer are carried out: the model's configuration allows it, and no rule says
-    /// anything about an order.
-    fn parallel(&self, loaded: &Loaded) -> bool {
-        loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false) && !self.rules.order_matters()
-    }
-
     /// Asks the model, with a shorter context if this one is too long for it.
     async fn ask(
         &mut self,
@@ -186,25 +250,35 @@ impl Turn {
         loaded: &mut Loaded,
         model: &ChatModel,
         allowed: &Allowed,
-    ) -> Result<Asked> {
+    ) -> Turned<Asked> {
         let window = model.config.context_window;
         // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
         if context::estimate_tokens(&loaded.context) > window {
-            self.cut(loaded, window * FULL / 100);
+            self.cut(loaded, window * FULL / 100).await?;
         }
         let mut cuts = CUTS.iter();
         loop {
-            let overflow = match self.call_model(step, loaded, model, allowed).await {
-                Err(Error::Llm(error)) if error.is_context_overflow() => error,
-                asked => return asked,
+            let active = std::sync::Arc::clone(&self.active);
+            let asked = tokio::select! {
+                biased;
+                () = active.cancelled() => return Err(Halt::Cancelled),
+                asked = self.call_model(step, loaded, model, allowed) => asked,
             };
-            let cut = cuts.next().is_some_and(|percent| self.cut(loaded, window * percent / 100));
+            let overflow = match asked {
+                Err(Error::Llm(error)) if error.is_context_overflow() => error,
+                asked => return asked.map_err(Halt::Failed),
+            };
+            let cut = match cuts.next() {
+                Some(percent) => self.cut(loaded, window * percent / 100).await?,
+                None => false,
+            };
             if !cut {
                 return Err(Error::ContextWindowExceeded(format!(
                     "The messages do not fit into the model's context of {window} tokens, and there are none left that \
                      could be left out. Shorten the message, the memory blocks or the tools, or take a model with a \
                      larger context. {overflow}"
-                )));
+                ))
+                .into());
             }
         }
     }
@@ -216,10 +290,11 @@ impl Turn {
         model: &ChatModel,
         allowed: &Allowed,
     ) -> Result<Asked> {
-        let request = chat_request(self, loaded, model, allowed);
+        let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
         let message_id = MessageId::random();
-        let only_first_call = !self.parallel(loaded);
-        let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call);
+        let waits = request.tools.iter().filter(|tool| self.waits_for_client(&tool.name, allowed));
+        let waits = waits.map(|tool| tool.name.clone()).collect();
+        let mut deltas = Deltas::new(message_id, step.id, self.run_id, !in_parallel(loaded, model, &self.rules), waits);
         let mut times = steps::StepTimes {
             step_start_ns: nanoseconds(step.began_at),
             llm_request_start_ns: nanoseconds(Timestamp::now()),
@@ -243,41 +318,32 @@ impl Turn {
         Ok(Asked { answer, message_id, times })
     }
 
-    /// Cuts the context when this step has nearly filled the window. The model's own count is what is gone by.
-    fn make_room(&mut self, usage: &UsageStatistics, loaded: &mut Loaded, model: &ChatModel) {
+    /// Cuts the context when a step has nearly filled the window. The model's own count is what is gone by.
+    async fn make_room(&mut self, loaded: &mut Loaded, model: &ChatModel) -> Turned<()> {
         let window = model.config.context_window;
-        if usage.total_tokens <= window * FULL / 100 {
-            return;
-        }
+        let total = self.usage.context_tokens.unwrap_or(0);
         let estimate = context::estimate_tokens(&loaded.context);
         let target = window * CUTS.first().copied().unwrap_or(FULL) / 100;
-        let budget = estimate.saturating_mul(target) / usage.total_tokens.max(1);
-        self.cut(loaded, budget);
+        self.cut(loaded, estimate.saturating_mul(target) / total.max(1)).await?;
+        Ok(())
     }
 
     /// Takes the oldest messages out of the context until it fits into `budget` tokens, as they are estimated. The
     /// input of this turn stays. Returns whether there was something to take out.
-    fn cut(&mut self, loaded: &mut Loaded, budget: i64) -> bool {
+    async fn cut(&mut self, loaded: &mut Loaded, budget: i64) -> Turned<bool> {
         let evictable = loaded.context.len().saturating_sub(self.input.len() + 1);
         let count = context::messages_to_evict(&loaded.context, budget).min(evictable);
         if count == 0 {
-            return false;
+            return Ok(false);
         }
-        let evicted: Vec<MessageId> = loaded.context.drain(1..=count).map(|message| message.id).collect();
+        loaded.context.drain(1..=count);
         tracing::info!(run_id = %self.run_id, count, budget, "the oldest messages leave the context");
-        self.evicted.extend(evicted);
-        true
-    }
-}
-
-fn chat_request(turn: &Turn, loaded: &Loaded, model: &ChatModel, allowed: &Allowed) -> ChatRequest {
-    let system = turn.request.override_system.as_deref();
-    ChatRequest {
-        messages: context::to_chat(&loaded.context, system, model.config.context_window),
-        tools: loaded.tool_specs(&allowed.tools),
-        tool_choice: allowed.choice(),
-        parallel_tool_calls: Some(turn.parallel(loaded)),
-        ..model.request()
+        let stored = loaded.context.len().saturating_sub(self.input.len());
+        let ids: Vec<MessageId> = loaded.context.iter().take(stored).map(|message| message.id).collect();
+        let (actor, history) = (self.actor, self.history);
+        let replaced = self.services.db().write(move |conn| histories::replace(conn, &actor, &history, &ids));
+        replaced.await.map_err(Error::from)?;
+        Ok(true)
     }
 }
 
@@ -290,8 +356,8 @@ fn reminder(turn: &Turn, step: &OpenStep, loaded: &Loaded, required: &[&str]) ->
     );
     let time = local_time(Timestamp::now(), loaded.agent.timezone.as_deref().unwrap_or("UTC"));
     let text = Envelope::Heartbeat { reason: &reason, time: &time }.to_text();
-    let mut message = StoredMessage::new(turn.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
-    message.conversation_id = turn.conversation_id;
+    let mut message = StoredMessage::new(turn.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
+    message.conversation_id = turn.history.conversation_id;
     message.step_id = Some(step.id);
     message.run_id = Some(turn.run_id);
     message
@@ -313,9 +379,9 @@ fn assistant_message(
         content.push(ContentPart::OmittedReasoning(OmittedReasoningContent { signature: None }));
     }
     content.extend(answer.text.map(ContentPart::text));
-    let mut message = StoredMessage::new(turn.agent_id, MessageRole::Assistant, content);
+    let mut message = StoredMessage::new(turn.history.agent_id, MessageRole::Assistant, content);
     message.id = id;
-    message.conversation_id = turn.conversation_id;
+    message.conversation_id = turn.history.conversation_id;
     message.model = Some(model.config.model.clone());
     message.step_id = Some(step.id);
     message.run_id = Some(turn.run_id);

@@ -1,28 +1,38 @@
 //! One turn, from its acceptance to the end of its run.
+//!
+//! A turn repeats one thing: it asks the model, or carries out calls that are left to be carried out, and stores what
+//! came of it together with what is to be done next. [`Turn::run`] is that repetition, `step` is what is repeated, and
+//! [`Turn::commit`] is the only way into the history.
 
 use std::{
-    collections::HashSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use muisti_orm::{
-    Conn, agents, leases, messages, runs,
+    Conn, agents, frames,
+    histories::{self, HistoryId},
+    leases, messages, runs,
     schema::{
-        AgentId, ConversationId, MessageId, MessageRole, RunId, RunRequestConfig, RunStatus, SendResponse, StepId,
-        StepStatus, StopReason, StopReasonEvent, StoredMessage, StreamingSendRequest, UsageStatistics, WireOptions, to_wire_list,
+        AgentId, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason, StoredMessage,
+        StreamEvent, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::{
+    accept::WhenPending,
+    calls::UnderWay,
+    ending::Early,
     failure::Failure,
     history_lock::HistoryGuard,
     loaded::{ChatModel, Loaded},
     node::ActiveTurn,
-    request,
-    rules::Rules,
-    sink::Sink,
+    request::TurnRequest,
+    rules::{Calls, Rules},
+    sink::{Sink, Staged},
     step::OpenStep,
 };
 use crate::{Actor, Error, Result, Services};
@@ -35,171 +45,121 @@ pub(super) struct Turn {
     pub(super) services: Services,
     pub(super) actor: Actor,
     pub(super) run_id: RunId,
-    pub(super) agent_id: AgentId,
-    pub(super) conversation_id: Option<ConversationId>,
-    /// Input that is not in the history yet.
-    pub(super) input: Vec<StoredMessage>,
+    pub(super) history: HistoryId,
     pub(super) request: TurnRequest,
     pub(super) sink: Sink,
+    /// Input that goes into the history with the next commit.
+    pub(super) input: Vec<StoredMessage>,
+    /// Input that waits until the answer to an approval request, which came before it, is dealt with.
+    pub(super) deferred: Vec<StoredMessage>,
     pub(super) rules: Rules,
     pub(super) usage: UsageStatistics,
-    /// Messages that no longer fit into the context; the next commit takes them out of it.
-    pub(super) evicted: HashSet<MessageId>,
+    /// How often the model was asked or calls were carried out.
+    pub(super) rounds: i64,
     /// The step that has begun and not ended.
     pub(super) open: Option<StepId>,
-    guard: Option<HistoryGuard>,
-    _active: ActiveTurn,
+    /// The tool calls that are being carried out.
+    pub(super) under_way: Option<UnderWay>,
+    /// What was read when the turn was accepted, if it is what the turn begins with.
+    pub(super) loaded: Option<Loaded>,
+    /// What to do when calls wait for the client.
+    pub(super) when_pending: WhenPending,
+    /// Why it stops, when all that is left to do is to say so.
+    pub(super) stop: Option<StopReason>,
+    /// Whether the history is this turn's, for all nodes to see.
+    pub(super) holds_history: bool,
+    /// Its place before the other turns of this process.
+    pub(super) guard: Option<HistoryGuard>,
+    pub(super) active: Arc<ActiveTurn>,
 }
 
-/// What of a request the turn goes by.
-pub(super) struct TurnRequest {
-    pub(super) max_steps: i64,
-    pub(super) override_model: Option<String>,
-    pub(super) override_system: Option<String>,
-    pub(super) config: RunRequestConfig,
+/// How far a turn has come, for a process that must carry it on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) usage: UsageStatistics,
+    pub(super) rounds: i64,
+    pub(super) done: Calls,
+    /// Why it stops, when all that is left to do is to say so.
+    pub(super) stop: Option<StopReason>,
 }
 
-/// Whether a step is followed by another.
-pub(super) enum Next {
-    Step,
+/// What is to be done next.
+pub(super) enum Work {
+    /// Ask the model.
+    Ask(OpenStep),
+    /// Carry out what is under way.
+    CarryOut,
+    /// Nothing but to end.
     Stop(StopReason),
 }
 
+/// Why a turn does not come to its own end.
+pub(super) enum Halt {
+    Cancelled,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a part of a turn comes to.
+pub(super) type Turned<T> = std::result::Result<T, Halt>;
+
+/// What a step leaves behind.
+pub(super) struct Commit {
+    /// The step that ends with it, if it had one of its own.
+    pub(super) step: Option<(StepId, steps::StepEnd<'static>)>,
+    /// The messages that it made, in order.
+    pub(super) new: Vec<StoredMessage>,
+    /// The ids of the tools that it called.
+    pub(super) tools: Vec<String>,
+    /// The step that follows.
+    pub(super) next: Option<steps::NewStep>,
+    /// Why the turn stops, if it does.
+    pub(super) stop: Option<StopReason>,
+    /// Whether something is to be done between the last step and the end.
+    pub(super) hold_end: bool,
+    /// What clients see of it beside its own messages.
+    pub(super) also_shown: Vec<StreamEvent>,
+}
+
 impl Turn {
-    /// Checks the request and stores the run with its input. What fails here has left nothing behind.
-    pub(super) async fn accept(
-        services: &Services,
-        actor: &Actor,
-        agent_id: AgentId,
-        request: &StreamingSendRequest,
-        run_type: &'static str,
-        sink: Sink,
-    ) -> Result<Self> {
-        let send = &request.request;
-        let input = request::check(request)?;
-        if services.node().is_closing() {
-            return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
-        }
-        let run_id = RunId::random();
-        let key = agent_id.to_string();
-        let guard = services.node().locks().try_acquire(&key, run_id);
-
-        let owner = *actor;
-        let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, agent_id)).await?;
-        if let Some(request) = loaded.context.last().filter(|message| message.is_approval_request()) {
-            return Err(Error::PendingApproval(Some(request.id)));
-        }
-        ChatModel::of(services, actor, &loaded.agent.llm_config, send.override_model.as_deref()).await?;
-        let input = request::to_stored(agent_id, None, run_id, input)?;
-
-        let mut turn = Self {
-            services: services.clone(),
-            actor: *actor,
-            run_id,
-            agent_id,
-            conversation_id: None,
-            input,
-            request: TurnRequest {
-                max_steps: send.max_steps,
-                override_model: send.override_model.clone(),
-                override_system: send.override_system.clone(),
-                config: send.config(),
-            },
-            sink,
-            rules: Rules::new(Vec::new()),
-            usage: UsageStatistics::default(),
-            evicted: HashSet::new(),
-            open: None,
-            guard: None,
-            _active: services.node().enter(run_id),
-        };
-        let accepted = turn.sink.is_stream();
-        turn.store(&loaded, request.stream.background, accepted, run_type, guard).await?;
-        Ok(turn)
-    }
-
-    /// Stores the run, and takes the history along if it is free.
-    async fn store(
-        &mut self,
-        loaded: &Loaded,
-        background: bool,
-        accepted: bool,
-        run_type: &'static str,
-        guard: Option<HistoryGuard>,
-    ) -> Result<()> {
-        let (actor, run_id, agent_id, key) = (self.actor, self.run_id, self.agent_id, self.history_key());
-        let node = self.services.node().clone();
-        let (input, config) = (self.input.clone(), self.request.config.clone());
-        let (project_id, base_template_id) = (loaded.agent.project_id.clone(), loaded.agent.base_template_id.clone());
-        let conversation_id = self.conversation_id;
-        let free = guard.is_some();
-        let mut metadata = Map::new();
-        metadata.insert("run_type".to_owned(), run_type.into());
-        let leased = self.services.db().write(move |conn| {
-            let until = node.lease_until();
-            let lease = leases::Lease { key: &key, run_id, node_id: node.id(), until };
-            let leased = free && leases::acquire(conn, &lease)?;
-            let run = runs::NewRun {
-                id: run_id,
-                agent_id,
-                conversation_id,
-                project_id,
-                base_template_id,
-                status: if leased { RunStatus::Running } else { RunStatus::Created },
-                background,
-                metadata,
-                request_config: &config,
-                history_key: &key,
-                pending_input: &input,
-                accepted,
-                node_id: node.id(),
-                lease_until: until,
-            };
-            runs::insert(conn, &actor, &run)?;
-            Ok::<_, muisti_orm::Error>(leased)
-        });
-        // An agent that was deleted since it was read is one that does not exist.
-        let leased = leased.await.map_err(|error| self.without_agent(error))?;
-        self.guard = guard.filter(|_| leased);
-        Ok(())
-    }
-
     pub(super) const fn run_id(&self) -> RunId {
         self.run_id
-    }
-
-    /// The id of what the turn works on: one turn at a time for each.
-    pub(super) fn history_key(&self) -> String {
-        self.conversation_id.map_or_else(|| self.agent_id.to_string(), |id| id.to_string())
     }
 
     /// Carries the turn to its end. Other turns of the same history go first, for at most `patience`.
     pub(super) async fn run(mut self, patience: Duration) -> Result<SendResponse> {
         let outcome = match self.wait_for_history(patience).await {
-            Ok(()) => self.steps().await,
-            Err(error) => Err(error),
+            Ok(()) => self.work().await,
+            Err(halt) => Err(halt),
         };
         match outcome {
-            Ok(stop_reason) => {
-                let end = vec![StopReasonEvent::from(stop_reason).into(), self.usage.clone().into()];
-                let end = self.sink.stage(end);
-                self.sink.publish(end);
-                let messages = self.sink.into_collected();
-                let usage = self.usage;
-                Ok(SendResponse { messages, stop_reason: stop_reason.into(), usage, logprobs: None, turns: None })
-            }
-            Err(error) => Err(self.fail(error).await),
+            Ok(stop_reason) => Ok(self.answer(stop_reason)),
+            Err(halt) => self.halt(halt).await,
         }
     }
 
-    async fn wait_for_history(&mut self, patience: Duration) -> Result<()> {
-        if self.guard.is_some() {
+    fn answer(self, stop_reason: StopReason) -> SendResponse {
+        let messages = self.sink.into_collected();
+        SendResponse { messages, stop_reason: stop_reason.into(), usage: self.usage, logprobs: None, turns: None }
+    }
+
+    async fn wait_for_history(&mut self, patience: Duration) -> Turned<()> {
+        if self.holds_history {
             return Ok(());
         }
         let deadline = Instant::now() + patience;
-        let key = self.history_key();
+        let key = self.history.key();
         let node = self.services.node().clone();
-        let guard = node.locks().acquire(&key, self.run_id, patience).await.map_err(Error::Busy)?;
+        let guard = tokio::select! {
+            biased;
+            () = self.active.cancelled() => return Err(Halt::Cancelled),
+            guard = node.locks().acquire(&key, self.run_id, patience) => guard.map_err(Error::Busy)?,
+        };
         loop {
             let (key, run_id, node) = (key.clone(), self.run_id, node.clone());
             let taken = self.services.db().write(move |conn| {
@@ -212,41 +172,45 @@ impl Turn {
             });
             match taken.await? {
                 Ok(()) => break,
-                Err(holder) if Instant::now() >= deadline => return Err(Error::Busy(holder)),
-                Err(_) => tokio::time::sleep(POLL).await,
+                Err(holder) if Instant::now() >= deadline => return Err(Error::Busy(holder).into()),
+                Err(_) => tokio::select! {
+                    biased;
+                    () = self.active.cancelled() => return Err(Halt::Cancelled),
+                    () = tokio::time::sleep(POLL) => {}
+                },
             }
         }
         self.guard = Some(guard);
+        self.holds_history = true;
         Ok(())
     }
 
-    /// Takes steps until the turn stops. What is read before the history was this turn's may be old by now, so it is
-    /// read again.
-    async fn steps(&mut self) -> Result<StopReason> {
-        let (actor, agent_id) = (self.actor, self.agent_id);
-        let mut loaded = self.services.db().read(move |conn| Loaded::read(conn, &actor, agent_id)).await?;
-        if let Some(request) = loaded.context.last().filter(|message| message.is_approval_request()) {
-            return Err(Error::PendingApproval(Some(request.id)));
+    /// Works until the turn stops.
+    async fn work(&mut self) -> Turned<StopReason> {
+        // What was read before the history was this turn's may be old by now.
+        let mut loaded = match self.loaded.take() {
+            Some(loaded) => loaded,
+            None => self.load().await?,
+        };
+        let model = ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
+        self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
+        let mut work = self.begin(&mut loaded, &model).await?;
+        loop {
+            work = match work {
+                Work::Stop(stop_reason) => return Ok(stop_reason),
+                Work::Ask(step) => self.ask_and_act(step, &mut loaded, &model).await?,
+                Work::CarryOut => self.act(&mut loaded, &model).await?,
+            };
         }
-        let instead = self.request.override_model.as_deref();
-        let model = ChatModel::of(&self.services, &actor, &loaded.agent.llm_config, instead).await?;
-        self.rules = Rules::new(loaded.agent.tool_rules.clone());
-        loaded.context.extend(self.input.iter().cloned());
-        let mut step = OpenStep::new(&model);
-        self.begin(&step, &loaded).await?;
-        for number in 1.. {
-            let last = number >= self.request.max_steps;
-            match self.step(step, &mut loaded, &model, last).await? {
-                (Next::Stop(stop_reason), _) => return Ok(stop_reason),
-                (Next::Step, Some(next)) => step = next,
-                (Next::Step, None) => break,
-            }
-        }
-        Ok(StopReason::MaxSteps)
+    }
+
+    pub(super) async fn load(&self) -> Result<Loaded> {
+        let (actor, history) = (self.actor, self.history);
+        self.services.db().read(move |conn| Loaded::read(conn, &actor, history)).await
     }
 
     /// Stores a step that begins.
-    async fn begin(&mut self, step: &OpenStep, loaded: &Loaded) -> Result<()> {
+    pub(super) async fn open_step(&mut self, step: &OpenStep, loaded: &Loaded) -> Result<()> {
         let row = step.row(self, loaded);
         let organization = self.actor.organization_id;
         let stored = self.services.db().write(move |conn| steps::insert(conn, organization, &row)).await;
@@ -257,46 +221,112 @@ impl Turn {
 
     /// Stores what a step has made, in one transaction: the messages, their place in the context, the step's end, and
     /// what comes next, the following step or the end of the run. Then the client sees it.
-    pub(super) async fn commit(&mut self, commit: Commit) -> Result<()> {
-        let Commit { step, end, new, tools, next, stop } = commit;
-        let mut stored: Vec<StoredMessage> = self.input.clone();
-        for message in &mut stored {
-            message.step_id = Some(step);
-        }
-        let shown_from = stored.len();
-        stored.extend(new);
-        let (actor, agent_id, run_id) = (self.actor, self.agent_id, self.run_id);
-        let key = self.history_key();
-        let evicted = std::mem::take(&mut self.evicted);
+    pub(super) async fn commit(&mut self, commit: Commit) -> Turned<()> {
+        let Commit { step, mut new, tools, next, stop, hold_end, also_shown } = commit;
+        let (step, end) = step.unzip();
+        // What waited for the answer to an approval request goes along if nothing comes after.
+        let deferred = if stop.is_some() { std::mem::take(&mut self.deferred) } else { Vec::new() };
+        let mut stored = std::mem::take(&mut self.input);
+        let step_id = step.or_else(|| new.first().and_then(|message| message.step_id));
+        stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
+        let input = stored.len();
+        stored.append(&mut new);
+        let shown = stored.get(input..).map_or_else(Vec::new, |new| self.shown(new));
+        stored.extend(deferred);
+
+        let ends = stop.filter(|_| !hold_end);
+        let mut events: Vec<StreamEvent> = shown;
+        events.extend(also_shown);
+        events.extend(ends.into_iter().flat_map(|stop_reason| self.last_words(stop_reason)));
+        let staged = self.sink.stage(events);
+        let rows = staged.rows.clone();
+        let progress = Progress { usage: self.usage.clone(), rounds: self.rounds, done: self.rules.done().clone(), stop };
+        let (actor, history, run_id) = (self.actor, self.history, self.run_id);
+        let pending = self.deferred.clone();
         let next_id = next.as_ref().map(|next| next.id);
-        let run_end = stop.map(|stop_reason| self.run_end(stop_reason));
+        let run_end = ends.map(|stop_reason| self.run_end(stop_reason));
+        let counts = step.is_some();
+        let track = self.services.settings().track_last_run;
         let committed = self.services.db().write(move |conn| {
             messages::insert(conn, &actor, &stored)?;
-            extend_context(conn, &actor, agent_id, &evicted, &stored)?;
-            steps::finish(conn, step, &end)?;
-            runs::step_done(conn, run_id, &tools)?;
+            let ids: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
+            histories::append(conn, &actor, &history, &ids)?;
+            if let (Some(step), Some(end)) = (step, end) {
+                steps::finish(conn, step, &end)?;
+            }
+            let done = runs::StepDone { counts, tools: &tools, progress: &progress, pending_input: &pending };
+            let going = runs::step_done(conn, run_id, &done)?;
             if let Some(next) = next {
                 steps::insert(conn, actor.organization_id, &next)?;
             }
-            if let Some(end) = run_end {
-                close(conn, &actor, agent_id, run_id, &key, &end)?;
+            if let (Some(end), true) = (run_end, going) {
+                close(conn, &actor, history, run_id, &end, track)?;
             }
-            Ok::<_, muisti_orm::Error>(stored)
+            if going {
+                frames::append(conn, &rows)?;
+            }
+            Ok::<_, muisti_orm::Error>(going)
         });
-        let stored = committed.await.map_err(|error| self.without_agent(error))?;
-        self.input.clear();
-        self.open = next_id;
-        // What the server said in the user's place is not for the client.
-        let new = stored.into_iter().skip(shown_from).filter(|message| message.role != MessageRole::User);
-        let new = to_wire_list(&new.collect::<Vec<_>>(), &self.wire_options());
-        let staged = self.sink.stage(new.into_iter().map(Into::into).collect());
+        let committed = committed.await;
+        if committed.is_ok() {
+            self.open = next_id;
+            self.under_way = None;
+        }
+        let going = committed.map_err(|error| self.without_agent(error));
+        self.say(staged, going)
+    }
+
+    /// Shows what was stored, unless the run was cancelled meanwhile.
+    fn say(&mut self, staged: Staged, going: Result<bool>) -> Turned<()> {
+        if !going? {
+            return Err(Halt::Cancelled);
+        }
         self.sink.publish(staged);
         Ok(())
+    }
+
+    /// What clients see of new messages. What the server said in the user's place is not for them.
+    pub(super) fn shown(&self, new: &[StoredMessage]) -> Vec<StreamEvent> {
+        let new: Vec<StoredMessage> = new.iter().filter(|row| row.role != MessageRole::User).cloned().collect();
+        to_wire_list(&new, &self.wire_options()).into_iter().map(StreamEvent::Message).collect()
     }
 
     fn wire_options(&self) -> WireOptions {
         // What clients want to see of it, the sink knows.
         WireOptions { include_types: None, ..self.request.config.wire_options(true) }
+    }
+
+    /// The events with which a turn ends that did not fail.
+    pub(super) fn last_words(&self, stop_reason: StopReason) -> [StreamEvent; 2] {
+        [StreamEvent::StopReason(stop_reason.into()), StreamEvent::Usage(self.usage.clone())]
+    }
+
+    /// Ends the run after its last step, whose commit has left the end to be said.
+    pub(super) async fn end(&mut self, stop_reason: StopReason) -> Turned<()> {
+        let staged = self.sink.stage(self.last_words(stop_reason).into());
+        let (rows, end) = (staged.rows.clone(), self.run_end(stop_reason));
+        let (actor, history, run_id) = (self.actor, self.history, self.run_id);
+        let track = self.services.settings().track_last_run;
+        let closed = self.services.db().write(move |conn| {
+            let going = close(conn, &actor, history, run_id, &end, track)?;
+            if going {
+                frames::append(conn, &rows)?;
+            }
+            Ok::<_, Error>(going)
+        });
+        let going = closed.await;
+        self.say(staged, going)
+    }
+
+    /// Shows the client something that is not part of a step.
+    pub(super) async fn show(&mut self, events: Vec<StreamEvent>) -> Turned<()> {
+        let staged = self.sink.stage(events);
+        if !staged.rows.is_empty() {
+            let rows = staged.rows.clone();
+            self.services.db().write(move |conn| frames::append(conn, &rows).map_err(Error::from)).await?;
+        }
+        self.sink.publish(staged);
+        Ok(())
     }
 
     fn run_end(&self, stop_reason: StopReason) -> runs::RunEnd {
@@ -309,100 +339,87 @@ impl Turn {
         }
     }
 
-    /// Ends a turn that failed: its run, its step, its claim on the history. Finished steps stay.
-    async fn fail(mut self, error: Error) -> Error {
-        let failure = Failure::new(error);
-        let message = failure.message(self.run_id);
-        tracing::info!(run_id = %self.run_id, error_type = message.error_type, error = %failure.error, "a turn failed");
-        let mut end = self.run_end(failure.stop_reason);
-        if let Ok(error) = serde_json::to_value(&message) {
-            end.metadata.insert("error".to_owned(), error);
-        }
-        let (actor, agent_id, run_id, key, open) =
-            (self.actor, self.agent_id, self.run_id, self.history_key(), self.open);
-        let settled = self.services.db().write(move |conn| {
-            if let Some(step) = open {
-                let data =
-                    serde_json::json!({"message": message.message, "details": message.detail, "traceback": null});
-                let end = steps::StepEnd {
-                    status: StepStatus::Failed,
-                    stop_reason: Some(end.stop_reason),
-                    usage: None,
-                    error_type: Some(&message.error_type),
-                    error_data: Some(data),
-                    times: steps::StepTimes::default(),
-                };
-                steps::finish(conn, step, &end)?;
+    /// Ends a turn that was cancelled or has failed. Finished steps stay; the calls under way are answered.
+    async fn halt(mut self, halt: Halt) -> Result<SendResponse> {
+        let (mut end, failure) = match halt {
+            Halt::Cancelled => (self.run_end(StopReason::Cancelled), None),
+            Halt::Failed(error) => {
+                let failure = Failure::new(error);
+                (self.run_end(failure.stop_reason), Some(failure))
             }
-            close(conn, &actor, agent_id, run_id, &key, &end)
+        };
+        let error = failure.as_ref().map(|failure| failure.message(self.run_id));
+        let events = match &error {
+            Some(error) => {
+                tracing::info!(run_id = %self.run_id, error_type = error.error_type, detail = ?error.detail, "a turn failed");
+                end.metadata.extend(serde_json::to_value(error).map(|error| ("error".to_owned(), error)));
+                vec![StreamEvent::StopReason(end.stop_reason.into()), StreamEvent::Error(error.clone())]
+            }
+            None => self.last_words(StopReason::Cancelled).into(),
+        };
+        let staged = self.sink.stage(events);
+        let early = Early {
+            actor: self.actor,
+            run_id: self.run_id,
+            history: self.history,
+            step: self.open,
+            under_way: self.under_way.take(),
+            input: std::mem::take(&mut self.input),
+            keep_input: false,
+            error,
+            end,
+            track: self.services.settings().track_last_run,
+        };
+        let rows = staged.rows.clone();
+        let settled = self.services.db().write(move |conn| {
+            early.settle(conn)?;
+            frames::append(conn, &rows).map_err(Error::from)
         });
         if let Err(error) = settled.await {
             // Recovery will find the run once its lease has run out.
-            tracing::error!(run_id = %self.run_id, %error, "the end of a failed turn could not be stored");
+            tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored");
         }
-        let end = vec![StopReasonEvent::from(failure.stop_reason).into(), failure.message(self.run_id).into()];
-        let end = self.sink.stage(end);
-        self.sink.publish(end);
-        failure.error
+        self.sink.publish(staged);
+        match failure {
+            Some(failure) => Err(failure.error),
+            None => Ok(self.answer(StopReason::Cancelled)),
+        }
     }
 
     /// An error of the database, as it looks when the agent is deleted while the turn goes on.
-    fn without_agent(&self, error: muisti_orm::Error) -> Error {
-        match error {
-            muisti_orm::Error::ForeignKey { .. } => Error::missing("Agent", self.agent_id),
-            error => error.into(),
-        }
+    pub(super) fn without_agent(&self, error: muisti_orm::Error) -> Error {
+        without_agent(error, self.history.agent_id)
     }
 }
 
-/// What a step leaves behind.
-pub(super) struct Commit {
-    pub(super) step: StepId,
-    pub(super) end: steps::StepEnd<'static>,
-    /// The messages that the step made, in order.
-    pub(super) new: Vec<StoredMessage>,
-    /// The ids of the tools that it called.
-    pub(super) tools: Vec<String>,
-    /// The step that follows.
-    pub(super) next: Option<steps::NewStep>,
-    /// Why the turn stops, if it does.
-    pub(super) stop: Option<StopReason>,
-}
-
-/// Puts stored messages at the end of the agent's context and takes the evicted ones out of it.
-pub(super) fn extend_context(
-    conn: &mut Conn,
-    actor: &Actor,
-    agent_id: AgentId,
-    evicted: &HashSet<MessageId>,
-    stored: &[StoredMessage],
-) -> muisti_orm::Result<()> {
-    let new: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
-    if evicted.is_empty() {
-        agents::append_message_ids(conn, actor, agent_id, &new)?;
-        return Ok(());
+/// An error of the database, as it looks when the agent was deleted meanwhile: it is one that does not exist.
+pub(super) fn without_agent(error: muisti_orm::Error, agent: AgentId) -> Error {
+    match error {
+        muisti_orm::Error::ForeignKey { .. } => Error::missing("Agent", agent),
+        error => error.into(),
     }
-    let Some(agent) = agents::lock(conn, actor.organization_id, agent_id)? else { return Ok(()) };
-    let kept = agent.message_ids.into_iter().chain(new).filter(|id| !evicted.contains(id));
-    agents::set_message_ids(conn, actor, agent_id, &kept.collect::<Vec<_>>())?;
-    Ok(())
 }
 
-/// Ends a run and gives its history back.
+/// Ends a run and gives its history back. Returns whether it was still going.
 pub(super) fn close(
     conn: &mut Conn,
     actor: &Actor,
-    agent_id: AgentId,
+    history: HistoryId,
     run_id: RunId,
-    key: &str,
     end: &runs::RunEnd,
-) -> muisti_orm::Result<()> {
-    leases::release(conn, key, run_id)?;
-    if runs::finish(conn, run_id, end)? {
-        let changes = agents::AgentChanges { last_stop_reason: Some(Some(end.stop_reason)), ..Default::default() };
-        agents::update(conn, actor, agent_id, changes)?;
+    track: bool,
+) -> muisti_orm::Result<bool> {
+    leases::release(conn, &history.key(), run_id)?;
+    let going = runs::finish(conn, run_id, end)?;
+    if going {
+        let mut changes = agents::AgentChanges { last_stop_reason: Some(Some(end.stop_reason)), ..Default::default() };
+        if track {
+            changes.last_run_completion = Some(Some(muisti_orm::schema::Timestamp::now()));
+            changes.last_run_duration_ms = Some(end.total_duration_ns.map(|nanoseconds| nanoseconds / 1_000_000));
+        }
+        agents::update(conn, actor, history.agent_id, changes)?;
     }
-    Ok(())
+    Ok(going)
 }
 
 /// The state of a run that stopped for this reason.

@@ -40,6 +40,12 @@ impl ToolOutcome {
         Self { ok: false, value: Value::String(message), stdout: Vec::new(), stderr: vec![stderr] }
     }
 
+    /// The tool was not run, for a reason that is no error of its own.
+    #[must_use]
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self { ok: false, value: Value::String(reason.into()), stdout: Vec::new(), stderr: Vec::new() }
+    }
+
     /// The outcome with a value of at most `limit` characters of text, and a note behind it where it was cut.
     /// A search result loses whole entries from its end instead.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use serde::de::DeserializeOwned;
 
 use crate::{
     Actor, Result,
@@ -76,6 +77,38 @@ pub struct Orphan {
     pub pending_input: Vec<StoredMessage>,
     /// Whether the client was told that the input is taken.
     pub accepted: bool,
+    /// Whether it is to go on without its client.
+    pub background: bool,
+    /// Whether it was cancelled, and is only to be wound up.
+    pub cancelled: bool,
+    /// The node that carried it on.
+    pub node_id: Option<String>,
+    /// How often it was carried on by another process.
+    pub resumes: i32,
+    request: Option<RawJson>,
+    progress: Option<RawJson>,
+    draft: Option<RawJson>,
+}
+
+impl Orphan {
+    /// What was kept of its request; none if it cannot be read.
+    pub fn request<R: DeserializeOwned>(&self) -> Option<R> {
+        self.read("request", self.request.as_ref())
+    }
+
+    /// How far it has come; none before the end of its first step.
+    pub fn progress<P: DeserializeOwned>(&self) -> Option<P> {
+        self.read("progress", self.progress.as_ref())
+    }
+
+    /// The state of the tool calls that were under way.
+    pub fn draft<D: DeserializeOwned>(&self) -> Option<D> {
+        self.read("draft", self.draft.as_ref())
+    }
+
+    fn read<T: DeserializeOwned>(&self, column: &str, json: Option<&RawJson>) -> Option<T> {
+        json?.parse().inspect_err(|error| tracing::error!(run_id = %self.id, column, %error, "unreadable")).ok()
+    }
 }
 
 #[derive(Debug, Queryable, Selectable)]
@@ -88,6 +121,13 @@ pub(super) struct OrphanRow {
     history_key: String,
     pending_input: Option<RawJson>,
     accepted: bool,
+    background: Option<bool>,
+    status: String,
+    node_id: Option<String>,
+    resumes: i32,
+    request: Option<RawJson>,
+    progress: Option<RawJson>,
+    draft: Option<RawJson>,
     created_by_id: Option<String>,
 }
 
@@ -105,6 +145,13 @@ impl OrphanRow {
             pending_input: reader.json_opt("pending_input", self.pending_input.as_ref())?.unwrap_or_default(),
             history_key: self.history_key,
             accepted: self.accepted,
+            background: self.background.unwrap_or(false),
+            cancelled: self.status == RunStatus::Cancelled.as_str(),
+            node_id: self.node_id,
+            resumes: self.resumes,
+            request: self.request,
+            progress: self.progress,
+            draft: self.draft,
         })
     }
 }

@@ -5,20 +5,20 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Json},
 };
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::{self, Workers},
     error::{Answer, ApiError},
-    extract::{ClientGeneration, JsonBody, Known, Paging, PathId, Query, RequestActor},
+    extract::{ClientGeneration, JsonBody, Known, OnPending, OptionalJsonBody, Paging, PathId, Query, RequestActor},
     managers::{
-        Actor, Error, MessageQuery, Services,
-        orm::{Page, messages::History},
+        Actor, CancelOutcome, Error, MessageQuery, PendingCalls, Recipient, Services,
+        orm::{Page, histories::HistoryId, messages::History},
         schema::{
-            AgentId, MessageId, MessageType, RunRequestConfig, SendResponse, StreamEvent, StreamingSendRequest,
-            WireMessage,
+            AgentId, AsyncSendRequest, CancelAgentRunRequest, MessageId, MessageType, Run, RunId, RunRequestConfig,
+            SendResponse, StreamEvent, StreamingSendRequest, WireMessage,
         },
     },
     sse,
@@ -126,24 +126,15 @@ pub(crate) async fn send_message(
     workers: Data<Workers>,
     PathId(agent): PathId<AgentId>,
     client: ClientGeneration,
+    OnPending(when_pending): OnPending,
     JsonBody(body): JsonBody<StreamingSendRequest>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    if body.stream.streaming {
-        if client == ClientGeneration::Early {
-            return Err(ApiError::unprocessable("streaming=true is only supported for SDK v1.0+ clients."));
-        }
-        return stream(&request, &workers, &services, actor, agent, body, "send_message").await;
+    if body.stream.streaming && client == ClientGeneration::Early {
+        return Err(ApiError::unprocessable("streaming=true is only supported for SDK v1.0+ clients."));
     }
-    let repeat = is_repeat(&request);
-    let answer = workers.run(async move { services.agent_loop().send(&actor, agent, body, repeat).await }).await?;
-    Ok(HttpResponse::Ok().json(answer))
-}
-
-/// Whether an official client says that it has sent this request before.
-fn is_repeat(request: &HttpRequest) -> bool {
-    let count = request.headers().get("x-stainless-retry-count").and_then(|count| count.to_str().ok());
-    count.is_some_and(|count| count.parse().is_ok_and(|count: u32| count > 0))
+    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
+    send(&request, &workers, &services, actor, recipient, body, None).await
 }
 
 /// Send messages to an agent and stream the answer.
@@ -163,25 +154,135 @@ pub(crate) async fn create_agent_message_stream(
     services: Data<Services>,
     workers: Data<Workers>,
     PathId(agent): PathId<AgentId>,
+    OnPending(when_pending): OnPending,
     JsonBody(mut body): JsonBody<StreamingSendRequest>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     body.stream.streaming = true;
-    stream(&request, &workers, &services, actor, agent, body, "send_message_streaming").await
+    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
+    send(&request, &workers, &services, actor, recipient, body, Some("send_message_streaming")).await
 }
 
-async fn stream(
+/// Sends messages to a history, and answers as the request asks for. `run_type` names the route, where the recipient
+/// does not say it all.
+pub(crate) async fn send(
     request: &HttpRequest,
     workers: &Workers,
     services: &Data<Services>,
     actor: Actor,
-    agent: AgentId,
+    recipient: Recipient,
     body: StreamingSendRequest,
-    run_type: &'static str,
+    run_type: Option<&'static str>,
 ) -> Result<HttpResponse, ApiError> {
     let (services, pings) = (services.clone(), body.stream.include_pings);
-    let turn = workers.run(async move { services.agent_loop().stream(&actor, agent, body, run_type).await }).await?;
-    Ok(sse::respond(turn, pings, app::settings(request).keepalive))
+    if body.stream.streaming {
+        let turn =
+            workers.run(async move { services.agent_loop().stream(&actor, recipient, body, run_type).await }).await?;
+        return Ok(sse::respond(turn, pings, app::settings(request).keepalive));
+    }
+    let repeat = is_repeat(request);
+    let answer = workers.run(async move { services.agent_loop().send(&actor, recipient, body, repeat).await }).await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Whether an official client says that it has sent this request before.
+fn is_repeat(request: &HttpRequest) -> bool {
+    let count = request.headers().get("x-stainless-retry-count").and_then(|count| count.to_str().ok());
+    count.is_some_and(|count| count.parse().is_ok_and(|count: u32| count > 0))
+}
+
+/// Send messages to an agent in the background.
+///
+/// The answer is the run, at once. It goes on whatever becomes of this server: read the run, its messages, or its
+/// stream. With `callback_url` the result is posted there when the run has ended.
+#[utoipa::path(
+    post, path = "/v1/agents/{agent_id}/messages/async", tag = "agents", request_body = AsyncSendRequest,
+    params(("agent_id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The run that has begun.", body = Run))
+)]
+pub(crate) async fn create_agent_message_async(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    workers: Data<Workers>,
+    PathId(agent): PathId<AgentId>,
+    OnPending(when_pending): OnPending,
+    JsonBody(body): JsonBody<AsyncSendRequest>,
+) -> Answer<Run> {
+    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
+    let run = workers.run(async move { services.agent_loop().start(&actor, recipient, body).await }).await?;
+    Ok(Json(run))
+}
+
+/// Cancel runs of an agent.
+///
+/// Those that are named, or else all that are going, in any conversation, and the one that waits for the client. A
+/// model call or a tool is interrupted at once; what waits for an approval is denied, so that the agent can be sent
+/// messages again.
+#[utoipa::path(
+    post, path = "/v1/agents/{agent_id}/messages/cancel", tag = "agents",
+    request_body = Option<CancelAgentRunRequest>,
+    params(("agent_id" = AgentId, Path, description = "The agent.")),
+    responses((
+        status = 200, description = "`cancelled` or `failed` for each run.", body = Object,
+        example = json!({"run-123e4567-e89b-42d3-8456-426614174000": "cancelled"})
+    ))
+)]
+pub(crate) async fn cancel_message(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    PathId(agent): PathId<AgentId>,
+    OptionalJsonBody(body): OptionalJsonBody<CancelAgentRunRequest>,
+) -> Answer<Map<String, Value>> {
+    let named = body.and_then(|body| body.run_ids);
+    Ok(Json(outcomes(services.agent_loop().cancel(&actor, agent, named).await?)))
+}
+
+/// What became of runs that were to be cancelled.
+pub(crate) fn outcomes(runs: Vec<(RunId, CancelOutcome)>) -> Map<String, Value> {
+    let word = |outcome| match outcome {
+        CancelOutcome::Cancelled => "cancelled",
+        CancelOutcome::Failed => "failed",
+    };
+    runs.into_iter().map(|(run, outcome)| (run.to_string(), word(outcome).into())).collect()
+}
+
+/// Give up what waits for the client.
+///
+/// Tool calls that wait for an approval, or for the result of a tool of the client, are denied. Afterwards the agent
+/// can be sent messages again. Nothing is pending: nothing happens.
+#[utoipa::path(
+    post, path = "/v1/agents/{agent_id}/messages/reset-pending", tag = "agents",
+    params(("agent_id" = AgentId, Path, description = "The agent, for its default history.")),
+    responses((status = 200, description = "What was pending.", body = ResetPending))
+)]
+pub(crate) async fn reset_pending(
+    RequestActor(actor): RequestActor,
+    services: Data<Services>,
+    PathId(agent): PathId<AgentId>,
+) -> Answer<ResetPending> {
+    let pending = services.agent_loop().reset_pending(&actor, HistoryId::default_of(agent)).await?;
+    Ok(Json(pending.into()))
+}
+
+/// What was pending and is no longer.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ResetPending {
+    /// The message that asked the client; null when nothing was pending.
+    pending_request_id: Option<MessageId>,
+    /// The calls that were denied.
+    tool_call_ids: Vec<String>,
+    /// The run that had stopped to wait.
+    run_id: Option<RunId>,
+}
+
+impl From<Option<PendingCalls>> for ResetPending {
+    fn from(pending: Option<PendingCalls>) -> Self {
+        pending.map_or_else(Self::default, |pending| Self {
+            pending_request_id: Some(pending.request_id),
+            tool_call_ids: pending.tool_call_ids,
+            run_id: pending.run_id,
+        })
+    }
 }
 
 /// Change a message.

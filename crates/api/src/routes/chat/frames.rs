@@ -7,9 +7,12 @@ use std::{convert::Infallible, time::Duration};
 use actix_web::{HttpResponse, http::header, web::Bytes};
 use futures::{Stream, stream};
 use serde::Serialize;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::managers::TurnStream;
-use crate::managers::chat::{ChatStream, Frame, Translation};
+use crate::managers::{
+    chat::{ChatStream, Frame, Translation},
+    schema::StreamEvent,
+};
 
 /// The response that sends an answer while it is made. The agent goes on when the client hangs up.
 pub(super) fn respond(stream: ChatStream, keepalive: Option<Duration>) -> HttpResponse {
@@ -21,14 +24,14 @@ pub(super) fn respond(stream: ChatStream, keepalive: Option<Duration>) -> HttpRe
 }
 
 struct Progress {
-    turn: TurnStream,
+    events: UnboundedReceiver<StreamEvent>,
     translation: Translation,
     ended: bool,
 }
 
 fn body(stream: ChatStream, keepalive: Option<Duration>) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let ChatStream { turn, translation } = stream;
-    let progress = Progress { turn, translation, ended: false };
+    let ChatStream { events, translation } = stream;
+    let progress = Progress { events, translation, ended: false };
     stream::unfold(progress, move |mut progress| async move {
         let bytes = progress.next(keepalive).await?;
         Some((Ok(bytes), progress))
@@ -40,8 +43,8 @@ impl Progress {
     async fn next(&mut self, keepalive: Option<Duration>) -> Option<Bytes> {
         while !self.ended {
             let next = match keepalive {
-                Some(after) => tokio::time::timeout(after, self.turn.events.recv()).await,
-                None => Ok(self.turn.events.recv().await),
+                Some(after) => tokio::time::timeout(after, self.events.recv()).await,
+                None => Ok(self.events.recv().await),
             };
             match next {
                 Ok(Some(event)) => {

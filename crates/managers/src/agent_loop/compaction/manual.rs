@@ -5,7 +5,7 @@ use muisti_orm::{
     Conn, agents, conversations,
     histories::{self, HistoryId},
     messages,
-    schema::{CompactionResponse, CompactionSettingsInput, Conversation, MessageId, MessageRole, StoredMessage},
+    schema::{CompactionResponse, CompactionSettingsInput, MessageId, MessageRole, StoredMessage},
     tools,
 };
 
@@ -43,17 +43,12 @@ impl AgentLoop {
         // Nobody waits for a history that is not there.
         services.db().read(move |conn| context_ids(conn, &actor, &history).map(drop)).await?;
         let held = services.hold(history, PATIENCE).await?;
-        let (loaded, conversation) = services.db().read(move |conn| read(conn, &actor, &history)).await?;
+        let loaded = services.db().read(move |conn| read(conn, &actor, &history)).await?;
         let context = &loaded.context;
         if let Some(answer) = nothing_to_compact(context, &history)? {
             return Ok(answer);
         }
-        let own = match &conversation {
-            Some(conversation) => services.conversations().model_config(&actor, &loaded.agent, conversation).await?,
-            None => None,
-        };
-        let config = own.as_ref().unwrap_or(&loaded.agent.llm_config);
-        let model = ChatModel::of(services, &actor, config, None).await?;
+        let model = ChatModel::for_turn(services, &actor, &loaded, None).await?;
         let names: Vec<String> = loaded.tools.iter().map(|tool| tool.name.clone()).collect();
         let tools: Vec<ToolSpec> = loaded.tool_specs(&names);
         let request = CompactRequest {
@@ -92,20 +87,20 @@ fn context_ids(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<Ve
     })
 }
 
-fn read(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<(Loaded, Option<Conversation>)> {
+fn read(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<Loaded> {
     let organization = actor.organization_id;
     let ids = context_ids(conn, actor, history)?;
     let agent = agents::get(conn, organization, history.agent_id)?;
-    let loaded = Loaded {
-        agent: agent.ok_or_else(|| Error::missing("Agent", history.agent_id))?,
-        tools: tools::attached_to(conn, history.agent_id)?,
-        context: messages::by_ids(conn, organization, &ids)?,
-    };
     let conversation = match history.conversation_id {
         Some(conversation) => conversations::for_turn(conn, organization, conversation)?,
         None => None,
     };
-    Ok((loaded, conversation))
+    Ok(Loaded {
+        agent: agent.ok_or_else(|| Error::missing("Agent", history.agent_id))?,
+        tools: tools::attached_to(conn, history.agent_id)?,
+        context: messages::by_ids(conn, organization, &ids)?,
+        conversation,
+    })
 }
 
 /// The answer where no message could leave, without asking a model.

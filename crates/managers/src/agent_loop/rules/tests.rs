@@ -8,7 +8,15 @@ use super::*;
 const TOOLS: [&str; 4] = ["a", "b", "c", "d"];
 
 fn rules(rules: Value) -> Rules {
-    Rules::new(serde_json::from_value(rules).unwrap())
+    Rules::new(serde_json::from_value(rules).unwrap(), Calls::default())
+}
+
+fn offered(allowed: &Allowed) -> Vec<ToolSpec> {
+    let spec = |name: &String| {
+        let (name, description) = (name.clone(), String::new());
+        ToolSpec { name, description, parameters: json!({}), strict: false }
+    };
+    allowed.tools.iter().map(spec).collect()
 }
 
 fn after(mut rules: Rules, calls: &[(&str, &str)]) -> Rules {
@@ -21,7 +29,7 @@ fn the_first_tool_comes_first_and_only_first() {
     let rules = rules(json!([{"type": "run_first", "tool_name": "b"}]));
     let allowed = rules.allowed(&TOOLS);
     assert_eq!(allowed, Allowed { tools: vec!["b".into()], must_call: true });
-    assert_eq!(allowed.choice(), ToolChoice::Named("b".into()));
+    assert_eq!(allowed.choice(&offered(&allowed)), ToolChoice::Named("b".into()));
     assert_eq!(after(rules, &[("b", "")]).allowed(&TOOLS).tools, TOOLS);
 }
 
@@ -37,7 +45,7 @@ fn children_follow_their_parent() {
     assert!(!rules.allowed(&TOOLS).must_call);
     let next = after(rules, &[("a", "")]).allowed(&TOOLS);
     assert_eq!(next.tools, ["b", "c"]);
-    assert_eq!(next.choice(), ToolChoice::Required);
+    assert_eq!(next.choice(&offered(&next)), ToolChoice::Required);
 }
 
 #[test]
@@ -62,7 +70,7 @@ fn an_output_decides_what_comes_next() {
     assert_eq!(next(&with("default_child", json!("d")), "else"), ["d"]);
     let nothing = after(rules(json!([with("require_output_mapping", json!(true))])), &[("a", "else")]).allowed(&TOOLS);
     assert!(nothing.tools.is_empty());
-    assert_eq!(nothing.choice(), ToolChoice::None);
+    assert_eq!(nothing.choice(&offered(&nothing)), ToolChoice::None);
 }
 
 #[test]
@@ -172,7 +180,7 @@ proptest! {
         calls in prop::collection::vec((tool(), prop::sample::select(vec!["yes", "no"])), 0..5),
     ) {
         let rule_set: Vec<ToolRule> = serde_json::from_value(Value::Array(rule_set)).unwrap();
-        let rules = after(Rules::new(rule_set.clone()), &calls);
+        let rules = after(Rules::new(rule_set.clone(), Calls::default()), &calls);
         let called: Vec<(String, String)> =
             calls.iter().map(|(tool, output)| ((*tool).to_owned(), (*output).to_owned())).collect();
         let allowed = rules.allowed(&TOOLS);

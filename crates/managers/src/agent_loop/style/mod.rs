@@ -99,9 +99,9 @@ impl Style {
     }
 
     /// What the provider is told about calling tools.
-    pub(super) fn choice(self, allowed: &Allowed) -> ToolChoice {
-        match (self, allowed.choice(), allowed.tools.as_slice()) {
-            (Self::Older(_), ToolChoice::Auto, [only]) => ToolChoice::Named(only.clone()),
+    pub(super) fn choice(self, allowed: &Allowed, offered: &[ToolSpec]) -> ToolChoice {
+        match (self, allowed.choice(offered), offered) {
+            (Self::Older(_), ToolChoice::Auto, [only]) => ToolChoice::Named(only.name.clone()),
             (style, ToolChoice::Auto, _) if style.must_call() => ToolChoice::Required,
             (_, choice, _) => choice,
         }

@@ -37,6 +37,11 @@ fn allowed(tools: &[&str], must_call: bool) -> Allowed {
     Allowed { tools: tools.iter().map(|tool| (*tool).to_owned()).collect(), must_call }
 }
 
+fn choice(style: Style, allowed: &Allowed) -> ToolChoice {
+    let offered: Vec<ToolSpec> = allowed.tools.iter().map(|name| ToolSpec { name: name.clone(), ..spec() }).collect();
+    style.choice(allowed, &offered)
+}
+
 #[test]
 fn the_style_is_that_of_the_type_and_of_how_the_model_thinks() {
     let of = |agent_type| Style::of(agent_type, &config(true, false));
@@ -103,12 +108,12 @@ fn an_argument_of_the_tool_itself_stays_the_tools() {
 #[test]
 fn one_tool_is_called_by_name_and_one_of_several_must_be() {
     let named = ToolChoice::Named("f".to_owned());
-    assert_eq!(IN_TEXT.choice(&allowed(&["f"], false)), named);
-    assert_eq!(IN_TEXT.choice(&allowed(&["f", "g"], false)), ToolChoice::Required);
-    assert_eq!(IN_TEXT.choice(&allowed(&[], false)), ToolChoice::None);
-    assert_eq!(CURRENT.choice(&allowed(&["f"], false)), ToolChoice::Auto);
-    assert_eq!(CURRENT.choice(&allowed(&["f"], true)), named);
-    assert_eq!(Style::Current { must_call: true }.choice(&allowed(&["f"], false)), ToolChoice::Required);
+    assert_eq!(choice(IN_TEXT, &allowed(&["f"], false)), named);
+    assert_eq!(choice(IN_TEXT, &allowed(&["f", "g"], false)), ToolChoice::Required);
+    assert_eq!(choice(IN_TEXT, &allowed(&[], false)), ToolChoice::None);
+    assert_eq!(choice(CURRENT, &allowed(&["f"], false)), ToolChoice::Auto);
+    assert_eq!(choice(CURRENT, &allowed(&["f"], true)), named);
+    assert_eq!(choice(Style::Current { must_call: true }, &allowed(&["f"], false)), ToolChoice::Required);
 }
 
 #[test]

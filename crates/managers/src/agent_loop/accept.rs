@@ -1,0 +1,295 @@
+//! The acceptance of a turn: from here on it is carried to an end, whatever becomes of its client.
+
+use std::{sync::Arc, time::Duration};
+
+use muisti_orm::{
+    Conn, DatabaseUrl, conversations, frames,
+    histories::HistoryId,
+    leases, runs,
+    schema::{
+        AgentId, InputMessage, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp, UsageStatistics,
+    },
+    steps,
+};
+use serde_json::Map;
+use sha2::{Digest, Sha256};
+
+use super::{
+    history_lock::HistoryGuard,
+    loaded::{ChatModel, Loaded},
+    pending::Pending,
+    request::{self, TurnRequest},
+    rules::{Calls, Rules},
+    sink::Sink,
+    step::OpenStep,
+    turn::{Turn, without_agent},
+};
+use crate::{Actor, Error, Result, Services};
+
+/// How long requests are known again.
+const REMEMBERED: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// Whom to send to, and what to do when that is not possible at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient {
+    /// The history that the messages belong to.
+    pub history: HistoryId,
+    /// What to do while another turn works on it.
+    pub when_busy: WhenBusy,
+    /// What to do while tool calls wait for the client.
+    pub when_pending: WhenPending,
+}
+
+/// What to do while another turn works on the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// Wait for it: the turns of a history come in the order of their requests.
+    Wait,
+    /// Give up at once.
+    Refuse,
+}
+
+/// What to do with a message that comes while tool calls wait for the client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenPending {
+    /// Refuse it, and say what waits.
+    #[default]
+    Refuse,
+    /// Deny what waits, and go on with the message.
+    Deny,
+}
+
+impl Recipient {
+    /// An agent's default history. Requests for it wait for each other.
+    pub const fn agent(agent: AgentId) -> Self {
+        Self {
+            history: HistoryId::default_of(agent),
+            when_busy: WhenBusy::Wait,
+            when_pending: WhenPending::Refuse,
+        }
+    }
+
+    /// A history as the routes of conversations know it. A request for one that is busy is refused.
+    pub const fn conversation(history: HistoryId) -> Self {
+        Self { history, when_busy: WhenBusy::Refuse, when_pending: WhenPending::Refuse }
+    }
+}
+
+/// A request as it is to be accepted.
+pub(super) struct Proposal<'a> {
+    pub(super) recipient: Recipient,
+    pub(super) request: &'a StreamingSendRequest,
+    /// What the run's metadata says about the route.
+    pub(super) run_type: &'static str,
+    /// Whether the run goes on after a crash, and its stream can be read again.
+    pub(super) background: bool,
+    pub(super) callback_url: Option<String>,
+}
+
+/// What became of a request.
+pub(super) enum Accepted {
+    Turn(Box<Turn>),
+    /// It came before: this run is what it made.
+    Before(RunId),
+}
+
+impl Turn {
+    /// Checks the request and stores the run with its input. What fails here has left nothing behind.
+    pub(super) async fn accept(
+        services: &Services,
+        actor: &Actor,
+        proposal: Proposal<'_>,
+        sink: impl FnOnce(RunId) -> Sink,
+    ) -> Result<Accepted> {
+        let Proposal { recipient, request, .. } = proposal;
+        let history = recipient.history;
+        let messages = request::check(&request.request, &request.stream)?;
+        if services.node().is_closing() {
+            return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
+        }
+        let run_id = RunId::random();
+        let otids = Otids::of(&messages).filter(|_| proposal.background);
+        if let Some(otids) = &otids
+            && let Some(run) = otids.earlier(services, actor, history).await?
+        {
+            return Ok(Accepted::Before(run));
+        }
+        let key = history.key();
+        let guard = services.node().locks().try_acquire(&key, run_id);
+        if guard.is_none() && recipient.when_busy == WhenBusy::Refuse {
+            return Err(Error::Busy(services.node().locks().holder(&key)));
+        }
+
+        let owner = *actor;
+        let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
+        let input = request::to_stored(history, run_id, messages)?;
+        let request = TurnRequest::of(request);
+        let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
+        let turn = Self {
+            services: services.clone(),
+            actor: *actor,
+            run_id,
+            history,
+            request,
+            sink: sink(run_id),
+            input,
+            deferred: Vec::new(),
+            rules: Rules::new(Vec::new(), Calls::default()),
+            usage: UsageStatistics::default(),
+            rounds: 0,
+            open: None,
+            under_way: None,
+            loaded: Some(loaded),
+            when_pending: recipient.when_pending,
+            stop: None,
+            holds_history: false,
+            guard: None,
+            active: Arc::new(services.node().enter(run_id)),
+        };
+        turn.store(proposal, otids, &model, guard).await
+    }
+
+    /// Stores the run, and takes the history along if it is free. If it is, what cannot begin is refused here, while
+    /// the client can still be told with a status; else that shows later.
+    async fn store(
+        mut self,
+        proposal: Proposal<'_>,
+        otids: Option<Otids>,
+        model: &ChatModel,
+        guard: Option<HistoryGuard>,
+    ) -> Result<Accepted> {
+        let Proposal { recipient, run_type, background, callback_url, .. } = proposal;
+        let Some(loaded) = &self.loaded else { return Err(Error::Internal("a turn without its agent".to_owned())) };
+        let free = guard.is_some();
+        if free {
+            self.check_beginning(loaded)?;
+        }
+        let step = OpenStep::new(model);
+        let asks = self.input.first().is_some_and(|first| first.role != MessageRole::Approval);
+        let first_step = (free && asks).then(|| step.row(&self, loaded));
+        let (actor, history, run_id) = (self.actor, self.history, self.run_id);
+        let node = self.services.node().clone();
+        let (input, request) = (self.input.clone(), self.request.clone());
+        let (project_id, base_template_id) = (loaded.agent.project_id.clone(), loaded.agent.base_template_id.clone());
+        let accepted = self.sink.is_stream() || background;
+        // The first thing that a client sees, whenever it comes to read.
+        let ping = self.request.stream.include_pings.then(|| Ping::new(Some(run_id)).into());
+        let opening = self.sink.stage(if background { ping.into_iter().collect() } else { Vec::new() });
+        let pings = opening.rows.clone();
+        let mut metadata = Map::new();
+        metadata.insert("run_type".to_owned(), run_type.into());
+        let stored = self.services.db().write(move |conn| {
+            let key = history.key();
+            if let Some(otids) = &otids
+                && let Some(run) = otids.claim(conn, &actor, &key, run_id)?
+            {
+                return Ok(Stored::Before(run));
+            }
+            let until = node.lease_until();
+            let lease = leases::Lease { key: &key, run_id, node_id: node.id(), until };
+            let leased = free && leases::acquire(conn, &lease)?;
+            if !leased && recipient.when_busy == WhenBusy::Refuse {
+                return Err(Error::Busy(leases::holder(conn, &key)?));
+            }
+            let run = runs::NewRun {
+                id: run_id,
+                agent_id: history.agent_id,
+                conversation_id: history.conversation_id,
+                project_id,
+                base_template_id,
+                status: if leased { RunStatus::Running } else { RunStatus::Created },
+                background,
+                metadata,
+                request_config: &request.config,
+                history_key: &key,
+                pending_input: &input,
+                accepted,
+                node_id: node.id(),
+                lease_until: until,
+                callback_url: callback_url.as_deref(),
+            };
+            // An agent that was deleted since it was read is one that does not exist.
+            runs::insert(conn, &actor, &run, &request).map_err(|error| without_agent(error, history.agent_id))?;
+            frames::append(conn, &pings)?;
+            if let (Some(step), true) = (&first_step, leased) {
+                steps::insert(conn, actor.organization_id, step)?;
+            }
+            if let Some(conversation) = history.conversation_id {
+                conversations::touch(conn, conversation, Timestamp::now())?;
+            }
+            Ok(Stored::Run { leased })
+        });
+        match stored.await? {
+            Stored::Before(run) => Ok(Accepted::Before(run)),
+            Stored::Run { leased } => {
+                self.sink.publish(opening);
+                self.open = (leased && asks).then_some(step.id);
+                self.guard = guard.filter(|_| leased);
+                self.holds_history = leased;
+                // Another node may have changed the history between the reading and the lease.
+                let shared = matches!(self.services.db().url(), DatabaseUrl::Postgres(_));
+                if !leased || shared {
+                    self.loaded = None;
+                }
+                Ok(Accepted::Turn(Box::new(self)))
+            }
+        }
+    }
+
+    /// Whether the input fits the end of the history.
+    fn check_beginning(&self, loaded: &Loaded) -> Result<()> {
+        let Some(pending) = Pending::at_end_of(&loaded.context) else { return Ok(()) };
+        let Some(first) = self.input.first() else { return Ok(()) };
+        if first.role == MessageRole::Approval {
+            return pending.check(first);
+        }
+        let given_up = self.when_pending == WhenPending::Deny
+            || pending.is_expired(self.services.settings().approval_lifetime);
+        if given_up { Ok(()) } else { Err(Error::PendingApproval(Box::new(pending.calls()))) }
+    }
+}
+
+/// What the storing of a run has come to.
+enum Stored {
+    Before(RunId),
+    Run { leased: bool },
+}
+
+/// The client's own ids of the messages of a request, by which it is known again.
+struct Otids(Vec<String>);
+
+impl Otids {
+    fn of(messages: &[InputMessage]) -> Option<Self> {
+        let otids: Vec<String> = messages.iter().filter_map(|message| message.otid().map(str::to_owned)).collect();
+        (!otids.is_empty()).then_some(Self(otids))
+    }
+
+    /// What tells this request from others.
+    fn token(&self) -> String {
+        let digest = Sha256::digest(self.0.join("|"));
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The run that this request has made, if it came before.
+    async fn earlier(&self, services: &Services, actor: &Actor, history: HistoryId) -> Result<Option<RunId>> {
+        let (organization, token) = (actor.organization_id, self.token());
+        let read = move |conn: &mut Conn| frames::by_token(conn, organization, &history.key(), &token, remembered_since());
+        services.db().read(read).await.map_err(Error::from)
+    }
+
+    /// Makes this request known as what has made the run, unless it has made another before.
+    fn claim(&self, conn: &mut Conn, actor: &Actor, key: &str, run: RunId) -> Result<Option<RunId>> {
+        let organization = actor.organization_id;
+        let earlier = frames::claim_token(conn, organization, key, &self.token(), run, remembered_since())?;
+        if earlier.is_none() {
+            let ids: Vec<&str> = self.0.iter().map(String::as_str).collect();
+            frames::note_otids(conn, organization, key, &ids, run)?;
+        }
+        Ok(earlier)
+    }
+}
+
+/// Requests of before this time are forgotten.
+fn remembered_since() -> Timestamp {
+    (Timestamp::now().utc() - REMEMBERED).into()
+}

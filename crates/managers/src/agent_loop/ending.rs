@@ -1,0 +1,92 @@
+//! The end of a run that did not come to its own end: it was cancelled, it failed, or its process is gone.
+
+use muisti_orm::{
+    Conn,
+    histories::{self, HistoryId},
+    messages, runs,
+    schema::{ErrorMessage, MessageId, RunId, RunStatus, StepId, StepStatus, StoredMessage},
+    steps,
+};
+
+use super::{
+    calls::UnderWay,
+    draft,
+    turn::close,
+};
+use crate::{Actor, Error, Result};
+
+/// What there is to be put in order.
+pub(super) struct Early {
+    pub(super) actor: Actor,
+    pub(super) run_id: RunId,
+    pub(super) history: HistoryId,
+    /// The step that has begun and not ended.
+    pub(super) step: Option<StepId>,
+    /// The tool calls that were being carried out.
+    pub(super) under_way: Option<UnderWay>,
+    /// Input that is not in the history.
+    pub(super) input: Vec<StoredMessage>,
+    /// Whether the input goes into the history even if nothing came of it: its client was told that it is taken.
+    pub(super) keep_input: bool,
+    /// What went wrong, if something did.
+    pub(super) error: Option<ErrorMessage>,
+    pub(super) end: runs::RunEnd,
+    pub(super) track: bool,
+}
+
+impl Early {
+    /// Brings the history into a state from which it goes on, and ends the run. Returns whether the run was still
+    /// going.
+    ///
+    /// The calls under way are answered, for what they did cannot be undone; of a model that had not finished its
+    /// answer nothing stays.
+    pub(super) fn settle(&self, conn: &mut Conn) -> Result<bool> {
+        let mut stored: Vec<StoredMessage> = Vec::new();
+        if self.under_way.is_some() || self.keep_input {
+            stored.extend(self.input.iter().cloned());
+        }
+        let usage = self.under_way.as_ref().and_then(|under_way| under_way.usage.clone());
+        let mut step_id = self.step;
+        if let Some(under_way) = &self.under_way {
+            let mut draft = under_way.draft.clone();
+            let cancelled = self.end.status == RunStatus::Cancelled;
+            draft.settle(if cancelled { draft::cancelled } else { draft::interrupted });
+            let made = draft.into_messages();
+            step_id = step_id.or_else(|| made.first().and_then(|message| message.step_id));
+            stored.iter_mut().for_each(|message| message.step_id = step_id);
+            stored.extend(made);
+        } else {
+            stored.iter_mut().for_each(|message| message.step_id = step_id);
+        }
+        if !stored.is_empty() {
+            messages::insert(conn, &self.actor, &stored)?;
+            let ids: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
+            histories::append(conn, &self.actor, &self.history, &ids)?;
+        }
+        if let Some(step) = self.step {
+            self.end_step(conn, step, usage)?;
+        }
+        close(conn, &self.actor, self.history, self.run_id, &self.end, self.track).map_err(Error::from)
+    }
+
+    fn end_step(
+        &self,
+        conn: &mut Conn,
+        step: StepId,
+        usage: Option<muisti_orm::schema::UsageStatistics>,
+    ) -> Result<()> {
+        let cancelled = self.end.status == RunStatus::Cancelled;
+        let data = self.error.as_ref().map(
+            |error| serde_json::json!({"message": error.message, "details": error.detail, "traceback": null}),
+        );
+        let end = steps::StepEnd {
+            status: if cancelled { StepStatus::Cancelled } else { StepStatus::Failed },
+            stop_reason: Some(self.end.stop_reason),
+            usage,
+            error_type: self.error.as_ref().map(|error| error.error_type.as_str()),
+            error_data: data,
+            times: steps::StepTimes::default(),
+        };
+        steps::finish(conn, step, &end).map_err(Error::from)
+    }
+}

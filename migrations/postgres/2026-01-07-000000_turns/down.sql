@@ -1,0 +1,6 @@
+DROP INDEX runs_unsettled;
+ALTER TABLE steps ADD COLUMN draft JSON;
+ALTER TABLE runs DROP COLUMN resumes;
+ALTER TABLE runs DROP COLUMN draft;
+ALTER TABLE runs DROP COLUMN progress;
+ALTER TABLE runs DROP COLUMN request;
