@@ -90,6 +90,7 @@ async fn belongings(app: &mut App) -> Vec<(&'static str, String)> {
         ("tool_id", id(&tools[0]).to_owned()),
         ("block_label", "human".to_owned()),
         ("run_id", run),
+        ("job_id", app.job(json!({ "metadata": { "word": SECRET } })).await),
         ("agent_id", agent.clone()),
     ];
     let more = [
@@ -131,6 +132,7 @@ async fn inventory(app: &mut App, things: &[(&'static str, String)]) -> Vec<Valu
         ("agent_id", "/v1/agents/{}?include=agent.blocks&include=agent.tools&include=agent.secrets"),
         ("agent_id", "/v1/agents/{}/messages"),
         ("block_id", "/v1/blocks/{}"),
+        ("job_id", "/v1/jobs/{}"),
         ("run_id", "/v1/runs/{}"),
         ("step_id", "/v1/steps/{}"),
         ("tool_id", "/v1/tools/{}"),

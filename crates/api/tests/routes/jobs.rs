@@ -11,7 +11,7 @@ use crate::harness::{App, assert_error, each, id, on_each_database};
 
 impl App {
     /// Stores a job of the default user; no route makes one.
-    async fn job(&self, fields: Value) -> String {
+    pub(crate) async fn job(&self, fields: Value) -> String {
         let mut job = json!({ "id": JobId::random() });
         job.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let job: Job = serde_json::from_value(job).unwrap();
