@@ -103,7 +103,7 @@ impl Turn {
     ) -> Result<Accepted> {
         let Proposal { recipient, request, .. } = proposal;
         let history = recipient.history;
-        let messages = request::check(&request.request, &request.stream)?;
+        let mut messages = request::check(&request.request, &request.stream)?;
         if services.node().is_closing() {
             return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
         }
@@ -114,6 +114,7 @@ impl Turn {
         {
             return Ok(Accepted::Before(run));
         }
+        crate::image::bring_in(services, &mut messages).await?;
         let key = history.key();
         let guard = services.node().locks().try_acquire(&key, run_id);
         if guard.is_none() && recipient.when_busy == WhenBusy::Refuse {
@@ -141,6 +142,10 @@ impl Turn {
             under_way: None,
             loaded: Some(loaded),
             when_pending: recipient.when_pending,
+            gauge: None,
+            logprobs: None,
+            calls_back: proposal.callback_url.is_some(),
+            in_text: true,
             stop: None,
             holds_history: false,
             guard: None,
