@@ -15,7 +15,9 @@ use super::{
         hold::PATIENCE,
         loaded::{ChatModel, Loaded},
     },
-    CompactRequest, Trigger, compact, number, summary,
+    CompactRequest, Trigger, compact, number,
+    plan::Ground,
+    summary,
 };
 use crate::{Actor, Error, Result};
 
@@ -110,7 +112,9 @@ fn nothing_to_compact(context: &[StoredMessage], history: &HistoryId) -> Result<
     }
     let said = |message: &StoredMessage| !matches!(message.role, MessageRole::System | MessageRole::Summary);
     if context.iter().any(said) {
-        return Ok(None);
+        let ground = Ground::new(context, 0);
+        let movable = ground.cut_all().map_or(0, |cut| cut - ground.head());
+        return if movable > 1 { Ok(None) } else { Err(not_fewer(context.len())) };
     }
     let existing = context.iter().rev().find(|message| message.role == MessageRole::Summary);
     if existing.is_none() && history.conversation_id.is_some() {
