@@ -8,4 +8,5 @@ pub(crate) mod metrics;
 pub(crate) mod retrieve;
 pub(crate) mod steps;
 pub(crate) mod stream;
+pub(crate) mod trace;
 pub(crate) mod usage;

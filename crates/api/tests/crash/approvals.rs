@@ -19,10 +19,15 @@ pub(crate) async fn answer_all(url: &str, conversation: &Conversation, dice: &Di
         }
         let part = if dice.once_in(3) { &pending[..1] } else { &pending[..] };
         let body = answers(part, dice);
-        for _ in 0..=u64::from(dice.once_in(4)) {
+        for is_repeat in [false, true] {
+            if is_repeat && !dice.once_in(4) {
+                break;
+            }
             let mut client = client(url);
             let Ok(response) = client.post(&conversation.messages(), &body).await else { return false };
-            if !response.is_success() {
+            // A repeat that comes when the agent asks about other calls already is told so.
+            let is_late = is_repeat && response.json()["pending_tool_call_ids"].is_array();
+            if !response.is_success() && !is_late {
                 let (status, text) = (response.status, response.text());
                 conversation.fault(format!("the answers {body} to {pending:?} were refused: {status} {text}"));
                 return false;

@@ -20,6 +20,10 @@ pub(crate) async fn keep_sending(
     name: String,
     dice: Arc<Dice>,
 ) {
+    // What an earlier turn has asked for stands in the way of the next message.
+    if conversation.mood == Mood::Approvals && !approvals::answer_all(&url, &conversation, &dice).await {
+        return;
+    }
     for count in 0.. {
         if conversation.is_resting() {
             return;

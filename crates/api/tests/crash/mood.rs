@@ -30,7 +30,7 @@ const MODEL: &str = "gpt-4o-mini";
 /// The small window in tokens.
 const WINDOW: i64 = 8_000;
 /// Moods that are tried when `MUISTI_CRASH_MOODS` names none.
-const USUAL: [Mood; 2] = [Mood::Tools, Mood::Compaction];
+const USUAL: [Mood; 3] = [Mood::Tools, Mood::Approvals, Mood::Compaction];
 
 impl Mood {
     const ALL: [Self; 4] = [Self::Tools, Self::Approvals, Self::Compaction, Self::Background];

@@ -11,6 +11,7 @@ mod agent_files;
 mod agents;
 mod archives;
 mod blocks;
+mod callbacks;
 mod chat;
 mod compaction;
 mod context;

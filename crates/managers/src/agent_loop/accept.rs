@@ -24,7 +24,7 @@ use super::{
     step::OpenStep,
     turn::{Turn, without_agent},
 };
-use crate::{Actor, Error, Result, Services};
+use crate::{Actor, Error, Result, Services, image, tool::clip};
 
 /// How long requests are known again.
 const REMEMBERED: Duration = Duration::from_secs(3 * 60 * 60);
@@ -114,7 +114,7 @@ impl Turn {
         {
             return Ok(Accepted::Before(run));
         }
-        crate::image::bring_in(services, &mut messages).await?;
+        image::bring_in(services, &mut messages).await?;
         let key = history.key();
         let guard = services.node().locks().try_acquire(&key, run_id);
         if guard.is_none() && recipient.when_busy == WhenBusy::Refuse {
@@ -123,9 +123,10 @@ impl Turn {
 
         let owner = *actor;
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
-        let input = request::to_stored(history, run_id, messages)?;
+        let mut input = request::to_stored(history, run_id, messages)?;
         let request = TurnRequest::of(request);
         let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
+        clip::client_returns(&mut input, model.config.context_window);
         let turn = Self {
             services: services.clone(),
             actor: *actor,

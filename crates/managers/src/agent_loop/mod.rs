@@ -193,7 +193,9 @@ impl AgentLoop {
     /// As [`Self::send`], for what is known before the turn begins. Later failures are the run's.
     pub async fn start(&self, actor: &Actor, recipient: Recipient, request: AsyncSendRequest) -> Result<Run> {
         let callback_url = request.callback_url;
-        callback_url.as_deref().map_or(Ok(()), |url| self.services.callbacks().check_url(url))?;
+        if let Some(url) = &callback_url {
+            self.services.callbacks().check_url(url)?;
+        }
         let stream = StreamOptions { streaming: true, stream_tokens: false, include_pings: false, background: true };
         let request = StreamingSendRequest { request: request.request, stream };
         let types = request.request.include_return_message_types.clone();
@@ -206,7 +208,11 @@ impl AgentLoop {
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
-                tokio::spawn(turn.run(BACKGROUND_PATIENCE));
+                let services = self.services.clone();
+                tokio::spawn(async move {
+                    let _ = turn.run(BACKGROUND_PATIENCE).await;
+                    services.callbacks().wake();
+                });
                 run_id
             }
             Accepted::Before(run) => run,

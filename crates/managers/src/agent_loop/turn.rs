@@ -283,9 +283,11 @@ impl Turn {
         });
         let committed = committed.await;
         if committed.is_ok() {
+            if let Some(step) = step {
+                self.services.step_webhook().completed(step);
+            }
             self.open = next_id;
             self.under_way = None;
-            step.into_iter().for_each(|step| self.services.step_webhook().completed(step));
         }
         let going = committed.map_err(|error| self.without_agent(error));
         self.say(staged, going)
@@ -385,17 +387,17 @@ impl Turn {
             end,
             track: self.services.settings().track_last_run,
         };
-        let rows = staged.rows.clone();
+        let (rows, step) = (staged.rows.clone(), early.step);
         let settled = self.services.db().write(move |conn| {
             early.settle(conn)?;
             frames::append(conn, &rows).map_err(Error::from)
         });
-        if let Err(error) = settled.await {
+        match settled.await {
+            Ok(()) => step.into_iter().for_each(|step| self.services.step_webhook().completed(step)),
             // Recovery will find the run once its lease has run out.
-            tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored");
+            Err(error) => tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored"),
         }
         self.sink.publish(staged);
-        self.open.into_iter().for_each(|step| self.services.step_webhook().completed(step));
         match failure {
             Some(failure) => {
                 if self.calls_back {

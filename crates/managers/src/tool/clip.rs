@@ -1,6 +1,6 @@
 //! Cutting what tools returned to a length that leaves the model's window room for the rest.
 
-use muisti_orm::schema::ToolReturnValue;
+use muisti_orm::schema::{StoredApproval, StoredMessage, ToolReturnValue};
 use serde_json::Value;
 
 /// The least number of characters that is always kept.
@@ -23,9 +23,19 @@ pub(crate) fn text(text: String, limit: usize) -> String {
     }
 }
 
-/// What a client's tool returned, as it is stored: a text over `limit` characters is cut, inside its `message` where it
-/// is a JSON object that has one. Parts stay as they are.
-pub fn client_return(value: ToolReturnValue, limit: usize) -> ToolReturnValue {
+/// Cuts what the tools of a client returned, before it is stored.
+pub(crate) fn client_returns(answers: &mut [StoredMessage], context_window: i64) {
+    let limit = limit(context_window);
+    for answer in answers.iter_mut().flat_map(|message| &mut message.approvals) {
+        if let StoredApproval::Tool(tool) = answer {
+            tool.func_response = tool.func_response.take().map(|value| client_return(value, limit));
+        }
+    }
+}
+
+/// A text over `limit` characters is cut, inside its `message` where it is a JSON object that has one. Parts stay as they
+/// are.
+fn client_return(value: ToolReturnValue, limit: usize) -> ToolReturnValue {
     match value {
         ToolReturnValue::Text(long) if is_longer(&long, limit) => {
             within_message(&long, limit).unwrap_or_else(|| text(long, limit)).into()

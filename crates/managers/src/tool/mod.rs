@@ -14,7 +14,6 @@ mod run;
 mod search;
 
 pub use arguments::check as check_arguments;
-pub use clip::client_return as clip_client_return;
 pub use define::ToolOrigin;
 pub use execute::{ToolContext, ToolExecutor};
 pub(crate) use import::import;
