@@ -208,11 +208,7 @@ impl AgentLoop {
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
-                let services = self.services.clone();
-                tokio::spawn(async move {
-                    let _ = turn.run(BACKGROUND_PATIENCE).await;
-                    services.callbacks().wake();
-                });
+                tokio::spawn(turn.run(BACKGROUND_PATIENCE));
                 run_id
             }
             Accepted::Before(run) => run,
