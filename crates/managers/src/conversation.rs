@@ -5,12 +5,12 @@ mod past;
 
 use std::time::Duration;
 
-pub use crate::orm::conversations::{ConversationFilter, ConversationSort};
+pub use crate::orm::conversations::{ArchiveStatus, ConversationFilter, ConversationSort};
 pub(crate) use memory::shown_blocks;
 
 use crate::{
     Actor, MessageQuery, Services,
-    error::{Error, Result},
+    error::{Error, FieldError, Result},
     message, model,
     orm::{
         self, Conn, HistoryId, Order, Page,
@@ -99,12 +99,13 @@ impl ConversationManager<'_> {
     /// and with what was said before, if that is given.
     ///
     /// # Errors
-    /// 404 for the agent or the model; 400 for a label that no block of the agent has; 422 for past messages that
-    /// cannot be taken in.
+    /// 404 for the agent or the model; 400 for a label that no block of the agent has; 422 for a limit that is none,
+    /// and for past messages that cannot be taken in.
     pub async fn create(&self, actor: &Actor, agent: AgentId, request: CreateConversation) -> Result<Conversation> {
         if let Some(handle) = &request.model {
             self.0.models().resolve(actor, handle).await?;
         }
+        check_window(request.context_window_limit)?;
         let past = request.messages.unwrap_or_default();
         past::check(&past)?;
         let actor = *actor;
@@ -114,12 +115,14 @@ impl ConversationManager<'_> {
             let isolated_block_ids = memory::isolate(conn, &actor, agent.id, labels)?;
             let conversation = Conversation {
                 summary: request.summary,
+                description: request.description,
                 model: request.model,
                 model_settings: request.model_settings,
+                context_window_limit: request.context_window_limit,
                 isolated_block_ids,
                 ..empty(agent.id)
             };
-            begin(conn, &actor, &agent, &conversation)?;
+            begin(conn, &actor, &agent, &conversation, request.hidden == Some(true))?;
             past::store(conn, &actor, &agent, &history_of(&conversation), past)?;
             get(conn, actor.organization_id, conversation.id)
         };
@@ -135,7 +138,7 @@ impl ConversationManager<'_> {
         self.0.db().read(move |conn| get(conn, organization, id)).await
     }
 
-    /// A page of the conversations that match, without what is in their contexts.
+    /// A page of the conversations that match and are not hidden, without what is in their contexts.
     ///
     /// # Errors
     /// 404 for an agent that does not exist, and for a cursor that names no conversation.
@@ -161,18 +164,26 @@ impl ConversationManager<'_> {
     /// Changes a conversation. What is absent or null stays as it is.
     ///
     /// # Errors
-    /// 404 for the conversation or the model.
+    /// 404 for the conversation or the model, 422 for a limit that is none.
     pub async fn update(&self, actor: &Actor, id: ConversationId, change: UpdateConversation) -> Result<Conversation> {
         if let Some(handle) = change.model.as_value() {
             self.0.models().resolve(actor, handle).await?;
         }
+        check_window(change.context_window_limit.as_value().copied())?;
         let actor = *actor;
         let write = move |conn: &mut Conn| {
             let stored = conversations::lock(conn, actor.organization_id, id)?.ok_or_else(|| missing(id))?;
             let wanted = Conversation {
                 summary: change.summary.value().or(stored.summary.clone()),
+                description: change.description.value().or(stored.description.clone()),
+                archived_at: match change.archived.value() {
+                    Some(true) => stored.archived_at.or_else(|| Some(Timestamp::now())),
+                    Some(false) => None,
+                    None => stored.archived_at,
+                },
                 model: change.model.value().or(stored.model.clone()),
                 model_settings: change.model_settings.value().or(stored.model_settings.clone()),
+                context_window_limit: change.context_window_limit.value().or(stored.context_window_limit),
                 last_message_at: change.last_message_at.value().or(stored.last_message_at),
                 ..stored.clone()
             };
@@ -208,8 +219,8 @@ impl ConversationManager<'_> {
     /// message and isolated blocks of its own.
     ///
     /// # Errors
-    /// 404 when the history is gone.
-    pub async fn fork(&self, actor: &Actor, source: HistoryId) -> Result<Conversation> {
+    /// 404 when the history is gone, or does not have the last message in its context.
+    pub async fn fork(&self, actor: &Actor, source: HistoryId, how: Fork) -> Result<Conversation> {
         let actor = *actor;
         let write = move |conn: &mut Conn| {
             let organization = actor.organization_id;
@@ -218,14 +229,15 @@ impl ConversationManager<'_> {
                 Some(id) => conversations::get(conn, organization, id)?.ok_or_else(|| missing(id))?,
                 None => empty(agent.id),
             };
-            let shared = shared_messages(conn, organization, &source)?;
+            let shared = shared_messages(conn, organization, &source, how.until)?;
             let fork = Conversation {
                 isolated_block_ids: memory::copies(conn, &actor, &origin.isolated_block_ids)?,
                 model: origin.model,
                 model_settings: origin.model_settings,
+                context_window_limit: origin.context_window_limit,
                 ..empty(agent.id)
             };
-            begin(conn, &actor, &agent, &fork)?;
+            begin(conn, &actor, &agent, &fork, how.hidden)?;
             histories::append(conn, &actor, &history_of(&fork), &shared)?;
             get(conn, organization, fork.id)
         };
@@ -308,8 +320,8 @@ impl ConversationManager<'_> {
         held.write(write).await
     }
 
-    /// The configuration of the model that is asked in a conversation: none when it has no model of its own, and the
-    /// agent's is asked.
+    /// The configuration of the model that is asked in a conversation: none when it has neither a model nor a limit of
+    /// its own, and the agent's is asked.
     ///
     /// # Errors
     /// 404 for a model that no provider has, 400 for settings that it does not have.
@@ -319,10 +331,33 @@ impl ConversationManager<'_> {
         agent: &AgentRow,
         conversation: &Conversation,
     ) -> Result<Option<LlmConfig>> {
-        let Some(handle) = &conversation.model else { return Ok(None) };
+        let window = conversation.context_window_limit.unwrap_or(agent.llm_config.context_window);
+        let Some(handle) = &conversation.model else {
+            let limited = LlmConfig { context_window: window, ..agent.llm_config.clone() };
+            return Ok((limited != agent.llm_config).then_some(limited));
+        };
         let info = self.0.models().resolve(actor, handle).await?;
         let settings = conversation.model_settings.as_ref();
-        model::config::of_conversation(&agent.llm_config, agent.agent_type, &info, settings).map(Some)
+        model::config::of_conversation(&info, agent.agent_type, window, settings).map(Some)
+    }
+}
+
+/// How a history is forked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fork {
+    /// The last message that is shared; none for all that are in context.
+    pub until: Option<MessageId>,
+    /// Whether lists leave the fork out.
+    pub hidden: bool,
+}
+
+fn check_window(limit: Option<i64>) -> Result<()> {
+    match limit {
+        Some(limit) if limit < 1 => Err(Error::Unprocessable(vec![FieldError::body(
+            "context_window_limit",
+            format!("context_window_limit is {limit}, but it must be at least 1."),
+        )])),
+        _ => Ok(()),
     }
 }
 
@@ -356,10 +391,14 @@ fn empty(agent: AgentId) -> Conversation {
         id: ConversationId::random(),
         agent_id: agent,
         summary: None,
+        description: None,
+        archived: false,
+        archived_at: None,
         in_context_message_ids: Vec::new(),
         isolated_block_ids: Vec::new(),
         model: None,
         model_settings: None,
+        context_window_limit: None,
         last_message_at: None,
         created_at: None,
         updated_at: None,
@@ -373,8 +412,8 @@ const fn history_of(conversation: &Conversation) -> HistoryId {
 }
 
 /// Stores a conversation with its system message.
-fn begin(conn: &mut Conn, actor: &Actor, agent: &AgentRow, conversation: &Conversation) -> Result<()> {
-    conversations::insert(conn, actor, conversation)?;
+fn begin(conn: &mut Conn, actor: &Actor, agent: &AgentRow, conversation: &Conversation, hidden: bool) -> Result<()> {
+    conversations::insert(conn, actor, conversation, hidden)?;
     let now = Timestamp::now();
     let text = prompt::compile_in(conn, actor.organization_id, agent, Some(conversation.id), now)?;
     let mut system = StoredMessage::new(agent.id, MessageRole::System, vec![ContentPart::text(text)]);
@@ -385,9 +424,20 @@ fn begin(conn: &mut Conn, actor: &Actor, agent: &AgentRow, conversation: &Conver
     Ok(histories::append(conn, actor, &history_of(conversation), &[system.id])?)
 }
 
-/// The messages in context that a fork shares: all but the system message.
-fn shared_messages(conn: &mut Conn, organization: OrganizationId, source: &HistoryId) -> Result<Vec<MessageId>> {
+/// The messages in context that a fork shares: all until this one, but for the system message.
+fn shared_messages(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    source: &HistoryId,
+    until: Option<MessageId>,
+) -> Result<Vec<MessageId>> {
     let mut context = histories::context(conn, organization, source)?.unwrap_or_default();
+    if let Some(last) = until {
+        let place = context.iter().position(|id| *id == last).ok_or_else(|| {
+            Error::NotFound(format!("The message {last} is not in the context of the history that is to be forked."))
+        })?;
+        context.truncate(place + 1);
+    }
     let Some(first) = context.first().copied() else { return Ok(context) };
     let is_system = |message: StoredMessage| message.role == MessageRole::System;
     if messages::get(conn, organization, first)?.is_some_and(is_system) {

@@ -9,7 +9,7 @@ pub mod blocks {
     crate::id_links::id_links!(conversations_blocks: conversation_id ConversationId => block_id BlockId);
 }
 
-pub use list::{ConversationFilter, ConversationSort, list};
+pub use list::{ArchiveStatus, ConversationFilter, ConversationSort, list};
 
 use diesel::{
     dsl::{exists, not},
@@ -27,9 +27,9 @@ use crate::{
 
 const MODEL: &str = "Conversation";
 
-/// Stores a new conversation with its blocks, which the caller has made for it.
-pub fn insert(conn: &mut Conn, actor: &Actor, conversation: &Conversation) -> Result<()> {
-    let record = Record::new(actor, conversation)?;
+/// Stores a new conversation with its blocks, which the caller has made for it. Lists leave out a `hidden` one.
+pub fn insert(conn: &mut Conn, actor: &Actor, conversation: &Conversation, hidden: bool) -> Result<()> {
+    let record = Record::new(actor, conversation, hidden)?;
     with_backend!(conn, c => diesel::insert_into(conversations::table).values(&record).execute(c))?;
     blocks::attach(conn, conversation.id, &conversation.isolated_block_ids)
 }
@@ -79,7 +79,8 @@ pub fn update(conn: &mut Conn, actor: &Actor, conversation: &Conversation) -> Re
 /// Notes when the last message was sent.
 pub fn touch(conn: &mut Conn, id: ConversationId, at: Timestamp) -> Result<()> {
     let conversation = conversations::table.find(id.to_string());
-    let change = (conversations::last_message_at.eq(at.naive()), conversations::updated_at.eq(at.naive()));
+    let now = Timestamp::now().naive();
+    let change = (conversations::last_message_at.eq(at.naive()), conversations::updated_at.eq(now));
     with_backend!(conn, c => diesel::update(conversation).set(change).execute(c))?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! caller has looked up for its organization.
 
 use bytes::Bytes;
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use crate::{
     Conn, Result,
@@ -128,7 +128,8 @@ pub fn newest_going(conn: &mut Conn, organization: OrganizationId, history_key: 
         runs::table
             .filter(runs::history_key.eq(history_key))
             .filter(runs::organization_id.eq(organization.to_string()))
-            .filter(runs::status.eq_any(GOING))
+            // As the index has it.
+            .filter(sql::<Bool>("runs.status IN ('created', 'running')"))
             .order((runs::created_at.desc(), runs::id.desc()))
             .select(runs::id)
             .first(c)

@@ -143,10 +143,8 @@ pub struct ChatCompletion {
     /// The name of the agent's model.
     pub model: String,
     /// Always `chat.completion`.
-    #[schema(inline)]
     pub object: CompletionObject,
     /// Always null.
-    #[schema(inline)]
     pub service_tier: Option<ServiceTier>,
     /// Always null.
     pub system_fingerprint: Option<String>,
@@ -178,7 +176,6 @@ pub enum ServiceTier {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Choice {
     /// Why it ends.
-    #[schema(inline)]
     pub finish_reason: ChatFinishReason,
     /// Always 0.
     pub index: i64,
@@ -213,7 +210,6 @@ pub struct ChatCompletionMessage {
     /// Always null.
     pub refusal: Option<String>,
     /// Always `assistant`.
-    #[schema(inline)]
     pub role: AssistantRole,
     /// Always null.
     #[schema(value_type = Option<Vec<Object>>)]

@@ -17,6 +17,16 @@ pub struct Conversation {
     /// What it is about.
     #[serde(default)]
     pub summary: Option<String>,
+    /// What it is about, at more length.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether it was put aside: lists leave it out unless they are asked for it.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub archived: bool,
+    /// When it was put aside.
+    #[serde(default)]
+    pub archived_at: Option<Timestamp>,
     /// The messages that the model sees, in order.
     #[serde(default)]
     #[schema(required = false)]
@@ -32,6 +42,9 @@ pub struct Conversation {
     #[serde(default)]
     #[schema(inline)]
     pub model_settings: Option<ModelSettings>,
+    /// Its own limit of the context window, in tokens.
+    #[serde(default)]
+    pub context_window_limit: Option<i64>,
     /// When the last message was sent.
     #[serde(default)]
     pub last_message_at: Option<Timestamp>,
@@ -55,6 +68,11 @@ pub struct Conversation {
 pub struct CreateConversation {
     /// What it is about.
     pub summary: Option<String>,
+    /// What it is about, at more length.
+    pub description: Option<String>,
+    /// Whether lists leave it out, for good.
+    #[schema(required = false, default = false)]
+    pub hidden: Option<bool>,
     /// Labels of the agent's blocks of which the conversation gets copies of its own.
     pub isolated_block_labels: Option<Vec<String>>,
     /// The handle of its own model.
@@ -62,6 +80,9 @@ pub struct CreateConversation {
     /// The settings of its own model.
     #[schema(inline)]
     pub model_settings: Option<ModelSettings>,
+    /// Its own limit of the context window, in tokens.
+    #[schema(minimum = 1)]
+    pub context_window_limit: Option<i64>,
     /// What was said before, elsewhere: the conversation begins with it. At most 1000 messages, the oldest first.
     pub messages: Option<Vec<PastMessage>>,
 }
@@ -104,6 +125,14 @@ pub struct UpdateConversation {
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<String>)]
     pub summary: Patch<String>,
+    /// What it is about, at more length.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<String>)]
+    pub description: Patch<String>,
+    /// Whether it is put aside.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<bool>)]
+    pub archived: Patch<bool>,
     /// The handle of its own model.
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<String>)]
@@ -112,6 +141,10 @@ pub struct UpdateConversation {
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<ModelSettings>, inline)]
     pub model_settings: Patch<ModelSettings>,
+    /// Its own limit of the context window, in tokens.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    pub context_window_limit: Patch<i64>,
     /// When the last message was sent.
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Timestamp>)]

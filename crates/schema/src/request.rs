@@ -337,15 +337,18 @@ pub struct ConversationSendRequest {
     pub stream: StreamOptions,
 }
 
-/// The member of a conversation request that others do not have.
+/// The members of a conversation request that others do not have, or have with another default.
 #[derive(ToSchema)]
 #[allow(dead_code)]
-struct MayNameAgent {
+struct OfConversation {
     /// The agent, for its default history.
     agent_id: Option<AgentId>,
+    /// Whether to answer with server-sent events.
+    #[schema(required = false, default = true)]
+    streaming: bool,
 }
 
-flat_schema!(ConversationSendRequest as "ConversationMessageRequest": StreamingSendRequest, MayNameAgent);
+flat_schema!(ConversationSendRequest as "ConversationMessageRequest": StreamingSendRequest, OfConversation);
 
 impl TryFrom<AnyRequest> for ConversationSendRequest {
     type Error = InvalidId;

@@ -24,3 +24,6 @@ CREATE TABLE run_otids (
 );
 CREATE INDEX run_otids_by_run ON run_otids (run_id);
 CREATE INDEX run_otids_by_age ON run_otids (created_at);
+
+-- The few runs of a history that are going, among the many that have ended.
+CREATE INDEX runs_going ON runs (history_key, created_at, id) WHERE status IN ('created', 'running');

@@ -4,8 +4,15 @@ CREATE TABLE conversations (
     organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
     agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     summary TEXT,
+    description TEXT,
+    -- Whether lists leave it out.
+    hidden BOOLEAN NOT NULL,
+    -- When it was put aside; null for those that are not.
+    archived_at TIMESTAMP,
     model TEXT,
     model_settings TEXT,
+    -- Tokens; null for as many as the agent has.
+    context_window_limit BIGINT,
     last_message_at TIMESTAMP,
     -- When the last of its runs to end ended.
     last_run_completion TIMESTAMP,

@@ -1,2 +1,3 @@
+DROP INDEX runs_going;
 DROP TABLE run_otids;
 DROP TABLE run_frames;

@@ -1,5 +1,7 @@
 """Conversations: made, found, changed, forked and deleted, read, and given a past."""
 
+import json
+
 import letta_client
 import pytest
 
@@ -19,7 +21,8 @@ def conversation(client, agent):
 
 
 def test_a_conversation_lives_its_whole_life(client, agent):
-    made = client.conversations.create(agent_id=agent.id, summary="Colours", isolated_block_labels=["human"])
+    isolated = {"isolated_block_labels": ["human"]}
+    made = client.conversations.create(agent_id=agent.id, summary="Colours", extra_body=isolated)
     assert made.id.startswith("conv-") and made.agent_id == agent.id
     assert (made.summary, made.model, made.last_message_at) == ("Colours", None, None)
     assert len(made.in_context_message_ids) == 1 and len(made.isolated_block_ids) == 1
@@ -42,7 +45,7 @@ def test_a_conversation_lives_its_whole_life(client, agent):
 
 def test_what_cannot_be_a_conversation_is_refused(client, agent):
     with pytest.raises(letta_client.BadRequestError, match="Block with label 'diary' not found on agent"):
-        client.conversations.create(agent_id=agent.id, isolated_block_labels=["diary"])
+        client.conversations.create(agent_id=agent.id, extra_body={"isolated_block_labels": ["diary"]})
     with pytest.raises(letta_client.BadRequestError, match="provider/model-name"):
         client.conversations.create(agent_id=agent.id, model="gpt-4o-mini")
     with pytest.raises(letta_client.NotFoundError, match="Agent with ID"):
@@ -62,6 +65,22 @@ def test_conversations_are_listed_in_three_orders(client, agent):
         assert client.conversations.list(agent_id=agent.id, order=order, order_by="last_message_at")[0].id == ids[1]
     assert len(client.conversations.list(agent_id=agent.id, order_by="last_run_completion")) == 3
     assert [found.id for found in client.conversations.list(agent_id=agent.id, summary_search="TALK 2")] == ids[2:]
+
+
+def test_conversations_are_put_aside_and_hidden(client, agent):
+    made = client.conversations.create(agent_id=agent.id, description="About colours.", context_window_limit=9000)
+    assert (made.description, made.context_window_limit, made.archived) == ("About colours.", 9000, False)
+    client.conversations.create(agent_id=agent.id, hidden=True)
+    client.conversations.fork(made.id, hidden=True)
+    assert [found.id for found in client.conversations.list(agent_id=agent.id)] == [made.id]
+    put_aside = client.conversations.update(made.id, archived=True, description="About shades.")
+    assert put_aside.archived and put_aside.archived_at and put_aside.description == "About shades."
+    assert list(client.conversations.list(agent_id=agent.id)) == []
+    for status in ("archived", "all"):
+        assert [found.id for found in client.conversations.list(agent_id=agent.id, archive_status=status)] == [made.id]
+    back = client.conversations.update(made.id, archived=False, context_window_limit=5000)
+    assert (back.archived, back.archived_at, back.context_window_limit) == (False, None, 5000)
+    assert [found.id for found in client.conversations.list(agent_id=agent.id)] == [made.id]
 
 
 def test_a_past_is_moved_in_and_read(client, agent, conversation):
@@ -91,6 +110,11 @@ def test_a_fork_goes_its_own_way(client, agent, conversation):
     fork = client.conversations.fork(conversation.id)
     assert fork.in_context_message_ids[1:] == conversation.in_context_message_ids[1:]
     assert fork.in_context_message_ids[0] != conversation.in_context_message_ids[0]
+    first = conversation.in_context_message_ids[1]
+    part = client.conversations.fork(conversation.id, message_id=first)
+    assert part.in_context_message_ids[1:] == [first], "as far as the message"
+    with pytest.raises(letta_client.NotFoundError, match="not in the context"):
+        client.conversations.fork(conversation.id, message_id=f"message-{UNKNOWN}")
     client.conversations.delete(conversation.id)
     contents = [message.content for message in client.conversations.messages.list(fork.id).items[:2]]
     assert contents == ["Of course.", "Do you have marmalade?"]
@@ -102,11 +126,11 @@ def test_a_fork_goes_its_own_way(client, agent, conversation):
 
 def test_a_conversation_shows_changed_memory_when_it_is_recompiled(client, agent, conversation):
     client.agents.blocks.update("human", agent_id=agent.id, value="Likes marmalade.")
-    shown = client.conversations.recompile(conversation.id, dry_run=True)
+    shown = json.loads(client.conversations.recompile(conversation.id, dry_run=True))
     assert "Likes marmalade." in shown and conversation.id in shown
     system = client.conversations.messages.list(conversation.id, order="asc", limit=1).items[0]
     assert "Likes marmalade." not in system.content
-    assert client.conversations.recompile(conversation.id) == shown
+    assert json.loads(client.conversations.recompile(conversation.id)) == shown
     assert client.conversations.messages.list(conversation.id, order="asc", limit=1).items[0].content == shown
     assert "CONVERSATION_ID: default" in client.conversations.recompile("default", agent_id=agent.id)
 

@@ -54,6 +54,15 @@ for (const database of postgres ? ['sqlite', 'postgres'] : ['sqlite']) {
       await assert.rejects(client.conversations.create({ agent_id: agent.id, model: 'x' }), Letta.BadRequestError);
     });
 
+    test('histories are compacted alone', async () => {
+      const made = await client.conversations.create({ agent_id: agent.id, messages: [...PAST, ...PAST] });
+      const compacted = await client.conversations.messages.compact(made.id, { compaction_settings: { mode: 'all' } });
+      assert.deepEqual([compacted.num_messages_before, compacted.num_messages_after], [5, 2]);
+      assert.equal((await client.conversations.retrieve(made.id)).in_context_message_ids.length, 2);
+      assert.equal((await client.agents.messages.compact(agent.id)).summary, '');
+      await assert.rejects(client.agents.messages.compact(`agent-${UNKNOWN}`), Letta.NotFoundError);
+    });
+
     test('a past is moved in, read, forked and shown with the memory of today', async () => {
       const made = await client.conversations.create({ agent_id: agent.id, messages: PAST });
       const listed = (await client.conversations.messages.list(made.id)).getPaginatedItems();

@@ -18,7 +18,7 @@ use muisti_api::managers::{
 use muisti_testkit::{Response, SseEvent};
 use serde_json::{Map, Value, json};
 
-use crate::harness::{App, assert_error, id, on_each_database};
+use crate::harness::{App, assert_error, id, on_each_database, on_sqlite};
 
 const ACTOR: Actor = DEFAULT_ACTOR;
 
@@ -53,8 +53,9 @@ impl Given {
             accepted: true,
             node_id: "another",
             lease_until: (Timestamp::now().utc() + std::time::Duration::from_secs(600)).into(),
+            callback_url: None,
         };
-        runs::insert(conn, &ACTOR, &run)
+        runs::insert(conn, &ACTOR, &run, &json!({}))
     }
 
     async fn begin(self, app: &App) -> Self {
@@ -146,6 +147,31 @@ async fn a_stream_goes_on_while_it_is_read() {
         assert_eq!(stream.next().await.unwrap().unwrap().json()["seq_id"], 3);
         assert!(stream.next().await.unwrap().unwrap().is_done());
         assert!(stream.next().await.unwrap().is_none(), "nothing comes after the end");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pings_fill_the_silence_of_a_stored_stream_and_say_how_far_it_has_come() {
+    let impatient = |server: muisti_testkit::ServerBuilder| server.env("LETTA_KEEPALIVE_INTERVAL", "0.2");
+    on_sqlite(impatient, async |app| {
+        let agent = app.agent(json!({})).await;
+        let run = Given::of(&agent).begin(app).await;
+        run.frames(app, 1..=3, false).await;
+        let mut stream = app.client().stream(&run.path(), &json!({ "starting_after": 2 })).await.unwrap();
+        let first = stream.next().await.unwrap().unwrap().json();
+        let ping = stream.next().await.unwrap().unwrap().json();
+        assert_eq!(ping["message_type"], "ping");
+        assert_eq!((&ping["seq_id"], &ping["run_id"]), (&json!(3), &json!(run.id)));
+        assert_ne!(ping["id"], first["id"]);
+        let mut quiet = app.client().stream(&run.path(), &json!({ "include_pings": false })).await.unwrap();
+        for _ in 1..=3 {
+            quiet.next().await.unwrap().unwrap();
+        }
+        let silence = tokio::time::timeout(std::time::Duration::from_millis(700), quiet.next()).await;
+        assert!(silence.is_err(), "{silence:?}");
+        run.frames(app, 4..=4, true).await;
+        assert!(quiet.next().await.unwrap().unwrap().is_done());
     })
     .await;
 }

@@ -72,8 +72,9 @@ impl World {
                 accepted: true,
                 node_id: "here",
                 lease_until: Timestamp::now(),
+                callback_url: None,
             };
-            runs::insert(conn, &DEFAULT_ACTOR, &run)
+            runs::insert(conn, &DEFAULT_ACTOR, &run, &json!({}))
         };
         self.db().write(insert).await.unwrap();
         id

@@ -142,19 +142,19 @@ pub fn update(
     Ok(Some(config))
 }
 
-/// The configuration of a model that a conversation has for itself. The window stays the agent's, as far as the model
-/// has one that large.
+/// The configuration of a model that a conversation has for itself. The window is as large as wanted, as far as the
+/// model has one that large.
 ///
 /// # Errors
 /// 400 for an effort that the model does not have.
 pub fn of_conversation(
-    agent: &LlmConfig,
-    agent_type: AgentType,
     info: &ModelInfo,
+    agent_type: AgentType,
+    window: i64,
     settings: Option<&ModelSettings>,
 ) -> Result<LlmConfig> {
     let mut config = from_info(info);
-    config.context_window = config.context_window.min(agent.context_window);
+    config.context_window = config.context_window.min(window);
     if let Some(settings) = settings {
         settings.apply(&mut config);
     }
@@ -332,15 +332,14 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_s_model_keeps_the_agent_s_window_where_it_fits() {
-        let agent = created(json!({"context_window_limit": 9000, "max_tokens": 7}), "gpt-4o").unwrap();
+    fn a_conversation_s_model_has_the_wanted_window_where_it_fits() {
         let settings: ModelSettings =
             serde_json::from_value(json!({"provider_type": "openai", "temperature": 0.2})).unwrap();
-        let config = of_conversation(&agent, AgentType::LettaV1Agent, &model("gpt-4.1"), Some(&settings)).unwrap();
+        let config = of_conversation(&model("gpt-4.1"), AgentType::LettaV1Agent, 9000, Some(&settings)).unwrap();
         assert_eq!((config.model.as_str(), config.context_window), ("gpt-4.1", 9000));
         assert_eq!((config.temperature, config.max_tokens), (0.2, Some(16_384)));
         let small = ModelInfo { context_window: 4096, ..model("small") };
-        assert_eq!(of_conversation(&agent, AgentType::LettaV1Agent, &small, None).unwrap().context_window, 4096);
+        assert_eq!(of_conversation(&small, AgentType::LettaV1Agent, 9000, None).unwrap().context_window, 4096);
     }
 
     #[test]

@@ -21,6 +21,20 @@ pub struct ConversationFilter {
     pub agent_id: Option<AgentId>,
     /// A part of the summary, in any case.
     pub summary_search: Option<String>,
+    /// Those that were put aside, or those that were not.
+    pub archive_status: ArchiveStatus,
+}
+
+/// Whether a list shows the conversations that were put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ArchiveStatus {
+    /// It leaves them out.
+    #[default]
+    Unarchived,
+    /// It shows nothing else.
+    Archived,
+    /// It shows all.
+    All,
 }
 
 /// What a list of conversations is sorted by. Conversations without the time come last in both directions.
@@ -35,7 +49,7 @@ pub enum ConversationSort {
     LastMessageAt,
 }
 
-/// A page of the conversations that match, without their contexts.
+/// A page of the conversations that match and are not hidden, without their contexts.
 ///
 /// # Errors
 /// [`crate::Error::CursorNotFound`].
@@ -48,13 +62,19 @@ pub fn list(
 ) -> Result<Vec<Conversation>> {
     let window = page.window(MODEL, |cursor| key(conn, organization, cursor, sort))?;
     let records: Vec<Record> = with_backend!(conn, c => {
-        let mut query = t::table.filter(t::organization_id.eq(organization.to_string())).into_boxed();
+        let mut query =
+            t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::hidden.eq(false)).into_boxed();
         if let Some(agent) = filter.agent_id {
             query = query.filter(t::agent_id.eq(agent.to_string()));
         }
         if let Some(part) = &filter.summary_search {
             query = query.filter(contains(t::summary, part));
         }
+        query = match filter.archive_status {
+            ArchiveStatus::Unarchived => query.filter(t::archived_at.is_null()),
+            ArchiveStatus::Archived => query.filter(t::archived_at.is_not_null()),
+            ArchiveStatus::All => query,
+        };
         let query = query.select(Record::as_select());
         match sort {
             ConversationSort::CreatedAt => load_page!(c, query, &window, t::created_at, t::id => Record),

@@ -16,7 +16,7 @@ impl Fixture {
     async fn add_conversation(&self, agent: AgentId) -> HistoryId {
         let conversation = conversation(agent);
         let history = HistoryId::of_conversation(agent, conversation.id);
-        self.with(move |conn, actor| conversations::insert(conn, actor, &conversation)).await;
+        self.with(move |conn, actor| conversations::insert(conn, actor, &conversation, false)).await;
         history
     }
 

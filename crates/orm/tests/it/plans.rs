@@ -289,8 +289,8 @@ on_both! {
         let agent = f.add_agent("agent").await;
         let (conversation, message) = (ConversationId::random(), MessageId::random().to_string());
         f.sql(&format!(
-            "INSERT INTO conversations (id, organization_id, agent_id, created_at, updated_at)
-             VALUES ('{conversation}', '{org}', '{agent}', {TIMES});
+            "INSERT INTO conversations (id, organization_id, agent_id, hidden, created_at, updated_at)
+             VALUES ('{conversation}', '{org}', '{agent}', FALSE, {TIMES});
              INSERT INTO messages (id, organization_id, agent_id, conversation_id, role, created_at, updated_at)
              VALUES ('{message}', '{org}', '{agent}', '{conversation}', 'user', {TIMES});
              INSERT INTO conversation_messages (conversation_id, message_id, position)

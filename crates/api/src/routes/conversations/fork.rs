@@ -1,13 +1,31 @@
 //! `POST /v1/conversations/{conversation_id}/fork`
 
 use actix_web::web::{Data, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::DefaultOf;
 use crate::{
     error::Answer,
     extract::{PathHistory, Query, RequestActor},
-    managers::{Services, schema::Conversation},
+    managers::{
+        Services,
+        conversation::Fork,
+        schema::{Conversation, MessageId},
+    },
 };
+
+/// What the fork is to be.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct ForkQuery {
+    /// The last message in context that is shared; without it all of them are.
+    message_id: Option<MessageId>,
+    /// Whether lists leave the fork out.
+    #[param(required = false, default = false)]
+    hidden: bool,
+}
 
 /// Fork a conversation.
 ///
@@ -17,7 +35,7 @@ use crate::{
     post, path = "/v1/conversations/{conversation_id}/fork", tag = "conversations",
     params(
         ("conversation_id" = String, Path, description = "A conversation; an agent, for its default history; `default`."),
-        DefaultOf,
+        DefaultOf, ForkQuery,
     ),
     responses((status = 200, description = "The new conversation.", body = Conversation))
 )]
@@ -26,8 +44,10 @@ pub(crate) async fn fork_conversation(
     services: Data<Services>,
     PathHistory(name): PathHistory,
     Query(of): Query<DefaultOf>,
+    Query(query): Query<ForkQuery>,
 ) -> Answer<Conversation> {
     let conversations = services.conversations();
     let history = conversations.history(&actor, name, of.agent()?).await?;
-    Ok(Json(conversations.fork(&actor, history).await?))
+    let how = Fork { until: query.message_id, hidden: query.hidden };
+    Ok(Json(conversations.fork(&actor, history, how).await?))
 }

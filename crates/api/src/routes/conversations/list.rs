@@ -2,14 +2,14 @@
 
 use actix_web::web::{Data, Json};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Answer,
     extract::{Paging, Query, RequestActor, Sort},
     managers::{
         Error, Services,
-        conversation::{ConversationFilter, ConversationSort},
+        conversation::{ArchiveStatus, ConversationFilter, ConversationSort},
         schema::Conversation,
     },
 };
@@ -31,12 +31,35 @@ pub(crate) struct ConversationQuery {
     agent_id: Option<String>,
     /// A part of the summary, in any case.
     summary_search: Option<String>,
+    /// Whether to return those that were put aside.
+    #[param(inline, required = false, default = "unarchived")]
+    archive_status: WhichArchived,
+}
+
+/// Whether a list shows the conversations that were put aside.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum WhichArchived {
+    #[default]
+    Unarchived,
+    Archived,
+    All,
+}
+
+impl From<WhichArchived> for ArchiveStatus {
+    fn from(which: WhichArchived) -> Self {
+        match which {
+            WhichArchived::Unarchived => Self::Unarchived,
+            WhichArchived::Archived => Self::Archived,
+            WhichArchived::All => Self::All,
+        }
+    }
 }
 
 /// List conversations.
 ///
-/// Those without the time that the list is sorted by come last in both directions. The messages in context are not
-/// named here.
+/// Those without the time that the list is sorted by come last in both directions. Hidden ones are left out, and the
+/// messages in context are not named here.
 #[utoipa::path(
     get, path = "/v1/conversations/", tag = "conversations",
     params(Paging::<50, true, ConversationSort>, ConversationQuery),
@@ -49,6 +72,10 @@ pub(crate) async fn list_conversations(
     Query(query): Query<ConversationQuery>,
 ) -> Answer<Vec<Conversation>> {
     let agent_id = query.agent_id.map(|id| id.parse()).transpose().map_err(Error::from)?;
-    let filter = ConversationFilter { agent_id, summary_search: query.summary_search };
+    let filter = ConversationFilter {
+        agent_id,
+        summary_search: query.summary_search,
+        archive_status: query.archive_status.into(),
+    };
     Ok(Json(services.conversations().list(&actor, filter, paging.sort, paging.page).await?))
 }

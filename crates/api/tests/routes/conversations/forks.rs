@@ -95,6 +95,25 @@ async fn a_default_history_is_forked_by_either_name_and_stays_whole() {
 }
 
 #[tokio::test]
+async fn a_fork_goes_as_far_as_a_message() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        let source = app.conversation(&agent, json!({ "context_window_limit": 5000 })).await;
+        let ids = app.import(id(&source), &["one", "two", "three"]).await;
+        let path = format!("/v1/conversations/{}/fork?message_id=", id(&source));
+        let fork = app.post(&format!("{path}{}&hidden=true", ids[1]), Value::Null).await.expect_json();
+        assert_eq!(context(&fork)[1..], ids[..2]);
+        assert_eq!(fork["context_window_limit"], 5000);
+        assert_eq!(each(&app.list("/v1/conversations/").await, "id"), [id(&source)]);
+        let only = app.post(&format!("{path}{}", context(&source)[0]), Value::Null).await.expect_json();
+        assert_eq!(context(&only).len(), 1);
+        let elsewhere = agent["message_ids"][0].as_str().unwrap();
+        assert_error(&app.post(&format!("{path}{elsewhere}"), Value::Null).await, 404, "not in the context");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_empty_conversation_is_forked_into_an_empty_one() {
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;

@@ -146,6 +146,39 @@ async fn what_is_null_or_absent_stays_as_it_is() {
 }
 
 #[tokio::test]
+async fn conversations_are_put_aside_and_brought_back() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        let made = app.conversation(&agent, json!({ "description": "Long.", "context_window_limit": 9000 })).await;
+        assert_eq!((&made["archived"], &made["context_window_limit"]), (&json!(false), &json!(9000)));
+        app.conversation(&agent, json!({ "hidden": true })).await;
+        let path = format!("/v1/conversations/{}", id(&made));
+        let put_aside = app.patch(&path, json!({ "archived": true })).await.expect_json();
+        assert_eq!((&put_aside["archived"], &put_aside["description"]), (&json!(true), &json!("Long.")));
+        let again = app.patch(&path, json!({ "archived": true })).await.expect_json();
+        assert_eq!(again["archived_at"], put_aside["archived_at"]);
+        for (query, count) in
+            [("", 0), ("?archive_status=unarchived", 0), ("?archive_status=archived", 1), ("?archive_status=all", 1)]
+        {
+            assert_eq!(
+                app.list(&format!("/v1/conversations/{query}")).await.as_array().unwrap().len(),
+                count,
+                "{query}"
+            );
+        }
+        let back = app.patch(&path, json!({ "archived": false, "archived_at": null })).await.expect_json();
+        assert_eq!((&back["archived"], &back["archived_at"]), (&json!(false), &Value::Null));
+        assert_eq!(app.list("/v1/conversations/").await.as_array().unwrap().len(), 1);
+        assert_error(&app.get("/v1/conversations/?archive_status=some").await, 422, "'unarchived'");
+        let none = json!({ "context_window_limit": 0 });
+        assert_error(&app.patch(&path, none.clone()).await, 422, "at least 1");
+        let create = format!("/v1/conversations/?agent_id={}", id(&agent));
+        assert_error(&app.post(&create, none).await, 422, "at least 1");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_deleted_conversation_is_gone_with_its_messages() {
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;
