@@ -84,11 +84,6 @@ impl Assembler {
         self.answer.tool_calls.get(self.slot(index)?).map(|call| call.id.as_str())
     }
 
-    /// The name of the call with this index, as far as it has come.
-    pub fn tool_name(&self, index: usize) -> Option<&str> {
-        self.answer.tool_calls.get(self.slot(index)?).map(|call| call.name.as_str())
-    }
-
     fn slot(&self, index: usize) -> Option<usize> {
         self.indices.iter().position(|known| *known == index)
     }

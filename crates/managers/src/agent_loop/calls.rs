@@ -6,7 +6,9 @@ use futures::future::join_all;
 use muisti_llm::json::tool_arguments;
 use muisti_orm::{
     runs,
-    schema::{FunctionToolCall, StepId, StoredMessage, Tool, UsageStatistics, decremented},
+    schema::{
+        FunctionToolCall, MessageRole, StepId, StoredMessage, Tool, ToolStatus, UsageStatistics, decremented,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +16,8 @@ use serde_json::{Map, Value};
 use super::{
     draft::{By, CallState, Draft},
     loaded::Loaded,
-    rules::{Allowed, Prefilled, check_prefilled},
+    rules::{Allowed, Prefilled, Rules, check_prefilled},
+    style::Facts,
     turn::{Halt, Turn, Turned},
 };
 use crate::{
@@ -29,6 +32,9 @@ pub(super) struct UnderWay {
     pub(super) step: Option<StepId>,
     /// What that step's model call cost.
     pub(super) usage: Option<UsageStatistics>,
+    /// Whether the model asked to be woken again, in the older style.
+    #[serde(default)]
+    pub(super) wakes: bool,
     pub(super) draft: Draft,
 }
 
@@ -43,8 +49,31 @@ pub(super) struct Called {
     pub(super) draft: Draft,
     /// Whether a tool that ends the turn was among them.
     pub(super) ends: bool,
+    /// Whether the model asked to be woken again, in the older style.
+    pub(super) wakes: bool,
     /// Whether a rule sets arguments that its tool cannot take.
     pub(super) misruled: bool,
+}
+
+impl Called {
+    /// What is known of the calls, for what comes after them. `last_step` says that no further step may follow.
+    pub(super) fn facts<'a>(&'a self, rules: &Rules, last_step: bool, required: &'a [&'a str]) -> Facts<'a> {
+        let first = self.draft.calls().first();
+        let tool = first.map_or("", |call| call.call.function.name.as_str());
+        let state = first.map(|call| &call.state);
+        let ran = matches!(state, Some(CallState::Returned { by: By::Tool { .. }, .. }));
+        let ok = matches!(state, Some(CallState::Returned { value, .. }) if value.status == ToolStatus::Success);
+        Facts {
+            tool,
+            heartbeat: self.wakes,
+            ok,
+            violation: !ran,
+            ends_turn: self.ends,
+            onward: rules.onward(tool),
+            last_step,
+            required,
+        }
+    }
 }
 
 impl Turn {
@@ -53,7 +82,7 @@ impl Turn {
     ///
     /// Before tools start it is stored that they do, with the returns of those that ended.
     pub(super) async fn carry_out(&mut self, loaded: &Loaded, allowed: Option<&Allowed>) -> Turned<Called> {
-        let Some(UnderWay { step, usage, mut draft }) = self.under_way.clone() else {
+        let Some(UnderWay { step, usage, wakes, mut draft }) = self.under_way.clone() else {
             return Err(Error::Internal("there are no tool calls to be carried out".to_owned()).into());
         };
         let prefilled = allowed.map(|allowed| self.rules.prefilled(allowed)).unwrap_or_default();
@@ -89,7 +118,7 @@ impl Turn {
         for group in groups.filter(|group| !group.is_empty()) {
             let places: Vec<usize> = group.iter().map(|(place, ..)| *place).collect();
             draft.start(&places);
-            self.keep(UnderWay { step, usage: usage.clone(), draft: draft.clone() }).await?;
+            self.keep(UnderWay { step, usage: usage.clone(), wakes, draft: draft.clone() }).await?;
             let running = join_all(group.into_iter().map(|(_, tool, arguments)| run(tool, arguments)));
             let outcomes = tokio::select! {
                 biased;
@@ -101,7 +130,7 @@ impl Turn {
             }
         }
         let ends = self.register(&draft);
-        Ok(Called { draft, ends, misruled })
+        Ok(Called { draft, ends, wakes, misruled })
     }
 
     /// Stores how far the calls are.
@@ -173,7 +202,7 @@ impl Turn {
             calls.into_iter().partition(|call| self.waits_for_client(&call.function.name, allowed));
         let mut request = assistant.clone();
         request.id = decremented(assistant.id);
-        request.role = muisti_orm::schema::MessageRole::Approval;
+        request.role = MessageRole::Approval;
         request.content.clear();
         request.otid = Some(request.id.to_string());
         request.tool_call_id = wait.first().map(|call| call.id.clone());

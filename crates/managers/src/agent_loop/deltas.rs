@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use muisti_llm::{Assembler, ChatEvent};
 use muisti_orm::schema::{
-    ApprovalRequestMessage, AssistantMessage, HiddenReasoningMessage, HiddenReasoningState, MessageBase, MessageId, MessageType,
-    ReasoningMessage, ReasoningSource, RunId, StepId, Timestamp, ToolCallDelta, ToolCallMessage, WireMessage, decremented, otid,
+    ApprovalRequestMessage, MessageBase, MessageId, ReasoningSource, RunId, StepId, Timestamp, ToolCallDelta,
+    WireMessage, decremented, otid,
 };
+
+use super::style::{Numbering, Piece, Pieces};
 
 /// Turns the events of one model call into message pieces.
 ///
@@ -17,12 +19,13 @@ pub(super) struct Deltas {
     step_id: StepId,
     run_id: RunId,
     date: Timestamp,
-    parts: usize,
-    last: Option<MessageType>,
+    numbering: Numbering,
     /// Pieces of calls after the first are held back when only one call of the answer will be kept.
     only_first_call: bool,
     /// The tools whose calls wait for the client: it is asked about them instead of being told.
     waits: HashSet<String>,
+    /// What makes the pieces of an answer in the older style.
+    older: Option<Pieces>,
 }
 
 impl Deltas {
@@ -32,26 +35,26 @@ impl Deltas {
         run_id: RunId,
         only_first_call: bool,
         waits: HashSet<String>,
+        older: Option<Pieces>,
     ) -> Self {
-        Self { id, step_id, run_id, date: Timestamp::now(), parts: 0, last: None, only_first_call, waits }
+        let (date, numbering) = (Timestamp::now(), Numbering::default());
+        Self { id, step_id, run_id, date, numbering, only_first_call, waits, older }
     }
 
-    /// The piece for this event, if clients see it. `answer` has already taken the event in: it knows the call ids.
-    pub(super) fn of(&mut self, event: &ChatEvent, answer: &Assembler) -> Option<WireMessage> {
+    /// The pieces for this event that clients see. `answer` has already taken the event in: it knows the calls.
+    pub(super) fn of(&mut self, event: &ChatEvent, answer: &Assembler) -> Vec<WireMessage> {
+        let pieces = match &mut self.older {
+            Some(older) => older.of(event, answer),
+            None => self.piece(event, answer).into_iter().collect(),
+        };
+        pieces.into_iter().map(|piece| self.message(piece, answer)).collect()
+    }
+
+    fn piece(&self, event: &ChatEvent, answer: &Assembler) -> Option<Piece> {
         Some(match event {
-            ChatEvent::Text(text) => {
-                let base = self.base(MessageType::AssistantMessage);
-                AssistantMessage { base, content: text.as_str().into() }.into()
-            }
-            ChatEvent::Reasoning(text) => {
-                let base = self.base(MessageType::ReasoningMessage);
-                let source = ReasoningSource::ReasonerModel;
-                ReasoningMessage { base, source, reasoning: text.clone(), signature: None }.into()
-            }
-            ChatEvent::OmittedReasoning => {
-                let base = self.base(MessageType::HiddenReasoningMessage);
-                HiddenReasoningMessage { base, state: HiddenReasoningState::Omitted, hidden_reasoning: None }.into()
-            }
+            ChatEvent::Text(text) => Piece::Words(text.clone()),
+            ChatEvent::Reasoning(text) => Piece::Thought(ReasoningSource::ReasonerModel, text.clone()),
+            ChatEvent::OmittedReasoning => Piece::HiddenThought,
             ChatEvent::ToolCall { index, name, arguments, .. } => {
                 if self.only_first_call && *index > 0 {
                     return None;
@@ -64,32 +67,37 @@ impl Deltas {
                 if delta.name.is_none() && delta.arguments.is_none() {
                     return None;
                 }
-                if answer.tool_name(*index).is_some_and(|name| self.waits.contains(name)) {
-                    ApprovalRequestMessage::of_delta(self.base_of_request(), delta).into()
-                } else {
-                    ToolCallMessage::of_delta(self.base(MessageType::ToolCallMessage), delta).into()
-                }
+                Piece::Call(delta)
             }
-            ChatEvent::Logprobs(_) | ChatEvent::Usage(_) | ChatEvent::Finish(_) => return None,
+            _ => return None,
         })
     }
 
-    /// The request for the client's decision is a message of its own, next to the answer.
-    fn base_of_request(&self) -> MessageBase {
-        let id = decremented(self.id).to_string();
-        let mut base = MessageBase::new(id.clone(), self.date);
-        base.otid = Some(id);
-        base.step_id = Some(self.step_id);
-        base.run_id = Some(self.run_id);
-        base
+    fn message(&mut self, piece: Piece, answer: &Assembler) -> WireMessage {
+        match piece {
+            Piece::Call(delta) if self.waits_for_client(&delta, answer) => {
+                // The request for the client's decision is a message of its own, next to the answer.
+                let id = decremented(self.id).to_string();
+                let base = self.base(id.clone(), id);
+                ApprovalRequestMessage::of_delta(base, delta).into()
+            }
+            piece => {
+                let otid = otid(self.id, self.numbering.of(piece.kind()));
+                let base = self.base(self.id.to_string(), otid);
+                piece.into_message(base)
+            }
+        }
     }
 
-    fn base(&mut self, kind: MessageType) -> MessageBase {
-        if self.last.replace(kind) != Some(kind) {
-            self.parts += 1;
-        }
-        let mut base = MessageBase::new(self.id.to_string(), self.date);
-        base.otid = Some(otid(self.id, self.parts.saturating_sub(1)));
+    fn waits_for_client(&self, delta: &ToolCallDelta, answer: &Assembler) -> bool {
+        let calls = &answer.so_far().tool_calls;
+        let call = calls.iter().find(|call| Some(&call.id) == delta.tool_call_id.as_ref());
+        call.is_some_and(|call| self.waits.contains(&call.name))
+    }
+
+    fn base(&self, id: String, otid: String) -> MessageBase {
+        let mut base = MessageBase::new(id, self.date);
+        base.otid = Some(otid);
         base.step_id = Some(self.step_id);
         base.run_id = Some(self.run_id);
         base
@@ -102,7 +110,7 @@ mod tests {
 
     #[test]
     fn pieces_of_one_kind_share_an_otid_and_the_next_kind_counts_up() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false, HashSet::new());
+        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false, HashSet::new(), None);
         let mut answer = Assembler::new();
         let events = [
             ChatEvent::Reasoning("a".into()),
@@ -115,7 +123,7 @@ mod tests {
             .iter()
             .map(|event| {
                 answer.push(event);
-                deltas.of(event, &answer).unwrap().base().otid.clone().unwrap().pop().unwrap()
+                deltas.of(event, &answer)[0].base().otid.clone().unwrap().pop().unwrap()
             })
             .collect();
         assert_eq!(last_digits, ['0', '0', '1', '2', '2']);
@@ -123,13 +131,13 @@ mod tests {
 
     #[test]
     fn every_piece_of_a_call_carries_its_id_and_empty_pieces_are_not_sent() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true, HashSet::new());
+        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true, HashSet::new(), None);
         let mut answer = Assembler::new();
         let mut piece = |index, id: Option<&str>, name: Option<&str>, arguments: &str| {
             let (id, name) = (id.map(Into::into), name.map(Into::into));
             let event = ChatEvent::ToolCall { index, id, name, arguments: arguments.into() };
             answer.push(&event);
-            deltas.of(&event, &answer).map(|message| serde_json::to_value(message).unwrap()["tool_call"].clone())
+            deltas.of(&event, &answer).pop().map(|message| serde_json::to_value(message).unwrap()["tool_call"].clone())
         };
         assert_eq!(piece(0, None, Some("f"), "").unwrap()["name"], "f");
         assert!(piece(0, None, None, "").is_none());

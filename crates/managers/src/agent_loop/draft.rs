@@ -4,12 +4,14 @@
 //! before tools start, with the returns of those that ended, so that after a crash it is known of every call whether
 //! it ended, may have been half run, or never began.
 
+use muisti_llm::json::tool_arguments;
 use muisti_orm::schema::{
     ContentPart, FunctionToolCall, MessageRole, RunId, StoredMessage, StoredToolReturn, Timestamp, ToolReturnValue,
     ToolStatus, package_tool_result, python_text,
 };
 use serde::{Deserialize, Serialize};
 
+use super::style::Style;
 use crate::{prompt::time::local_time, tool::ToolOutcome};
 
 /// Some tool calls, and what has become of each.
@@ -130,6 +132,15 @@ impl Draft {
         let said = self.said.iter_mut().flat_map(|message| &mut message.tool_calls);
         for said in said.filter(|said| said.id == call.id) {
             said.clone_from(call);
+        }
+    }
+
+    /// Writes into the call, in the older style, whether the turn goes on.
+    pub(super) fn note_whether_it_goes_on(&mut self, style: Style, goes_on: bool) {
+        let Some(call) = self.calls.first() else { return };
+        let arguments = tool_arguments(&call.call.function.arguments).unwrap_or_default();
+        if let Some(written) = style.written(&arguments, goes_on) {
+            self.set_arguments(0, &written);
         }
     }
 

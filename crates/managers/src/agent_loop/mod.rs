@@ -7,7 +7,7 @@
 //! - `request`: what may be sent, and the messages it becomes; `accept`: from here on a turn will come to an end.
 //! - `turn`: the turn itself: it waits for its history, works, commits, and ends.
 //! - `opening`: what its input means for a history at whose end calls wait; `pending`: these calls and their answers.
-//! - `step`: one model call and what becomes of the answer; `calls`: carrying out tool calls; `draft`: how far they are.
+//! - `step`: what is repeated: `ask` the model, with `room` in its window, and do what it wants; `calls`: carrying out tool calls; `draft`: how far they are.
 //! - `rules`: which tools may be called next.
 //! - `asking`, `context`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
 //!   events go.
@@ -18,6 +18,7 @@
 //! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
 
 mod accept;
+mod ask;
 mod asking;
 mod calls;
 mod cancel;
@@ -39,10 +40,10 @@ mod recover;
 mod repeat;
 mod request;
 mod response_format;
+mod room;
 mod rules;
 mod sink;
 mod step;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the steps take it up"))]
 mod style;
 mod turn;
 
@@ -207,11 +208,7 @@ impl AgentLoop {
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
-                let services = self.services.clone();
-                tokio::spawn(async move {
-                    let _ = turn.run(BACKGROUND_PATIENCE).await;
-                    services.callbacks().wake();
-                });
+                tokio::spawn(turn.run(BACKGROUND_PATIENCE));
                 run_id
             }
             Accepted::Before(run) => run,

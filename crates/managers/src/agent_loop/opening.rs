@@ -88,7 +88,7 @@ impl Turn {
             Answered::All(draft) => {
                 self.input = vec![answer];
                 self.deferred = followed;
-                self.under_way = Some(UnderWay { step: None, usage: None, draft });
+                self.under_way = Some(UnderWay { step: None, usage: None, wakes: true, draft });
                 Ok(Work::CarryOut)
             }
             Answered::Some(pending) => {

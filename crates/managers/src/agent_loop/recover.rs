@@ -74,6 +74,11 @@ impl Services {
             {
                 tracing::warn!(%error, "old streams could not be deleted");
             }
+            if beat % beats_between(SWEEPING) == 0
+                && let Err(error) = self.traces().sweep().await
+            {
+                tracing::warn!(%error, "old traces could not be deleted");
+            }
             if beat % beats_between(RENEWAL / 2) == 0
                 && let Err(error) = self.look_after(runs::Unsettled::Expired).await
             {
@@ -200,6 +205,10 @@ impl Services {
             under_way,
             loaded: None,
             when_pending: WhenPending::Refuse,
+            gauge: None,
+            logprobs: None,
+            calls_back: true,
+            in_text: true,
             stop: progress.stop,
             holds_history,
             guard: None,
@@ -212,7 +221,9 @@ impl Services {
     /// Brings the history of an interrupted run into a state from which it goes on, and ends the run.
     async fn settle(&self, orphan: runs::Orphan) -> Result<()> {
         let track = self.settings().track_last_run;
-        self.db().write(move |conn| settle(conn, &orphan, track)).await
+        self.db().write(move |conn| settle(conn, &orphan, track)).await?;
+        self.callbacks().wake();
+        Ok(())
     }
 }
 

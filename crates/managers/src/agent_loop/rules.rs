@@ -12,6 +12,7 @@ use muisti_orm::schema::{ConditionalToolRule, ToolRule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::style::Onward;
 use crate::prompt;
 
 pub(super) use prefill::{Prefilled, check as check_prefilled};
@@ -160,6 +161,11 @@ impl Rules {
     /// Whether the turn ends with a call of this tool.
     pub(super) fn ends_turn(&self, tool: &str) -> bool {
         self.rules.iter().any(|rule| matches!(rule, ToolRule::ExitLoop(rule) if rule.tool_name == tool))
+    }
+
+    /// Why the turn goes on after a call of this tool, if a rule says that it does.
+    pub(super) fn onward(&self, tool: &str) -> Option<Onward> {
+        Onward::after(&self.rules, tool)
     }
 
     /// Whether this tool may be used only when somebody has approved of it.

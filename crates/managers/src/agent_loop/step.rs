@@ -1,41 +1,32 @@
-//! One step: a model call and what becomes of the answer.
+//! One step: the model is asked, and what it wants is done.
 
 use std::time::Instant;
 
-use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, FinishReason, Usage};
+use muisti_llm::{ChatAnswer, FinishReason, Usage};
 use muisti_orm::{
-    histories,
     schema::{
-        ContentPart, Envelope, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent,
-        StepId, StepStatus, StopReason, StoredMessage, Timestamp, UsageStatistics,
+        ContentPart, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent, StepId,
+        StepStatus, StopReason, StoredMessage, Timestamp, UsageStatistics,
     },
     steps,
 };
 
 use super::{
-    asking::{chat_request, in_parallel},
+    ask::Asked,
+    asking::in_parallel,
     calls::{Called, UnderWay, used_tools},
-    context,
-    deltas::Deltas,
     draft::Draft,
     loaded::{ChatModel, Loaded},
-    rules::Allowed,
-    turn::{Commit, Halt, Turn, Turned, Work},
+    style::{Next, Style, heartbeat, must_still_call},
+    turn::{Commit, Turn, Turned, Work},
 };
-use crate::{Error, Result, prompt::time::local_time};
-
-/// How often a context that is too long is cut before the step gives up, and what is left of the window each time, in
-/// hundredths.
-const CUTS: [i64; 3] = [70, 45, 20];
-/// The part of the window, in hundredths, from which the context is cut before it overflows.
-const FULL: i64 = 90;
+use crate::Error;
 
 /// A step that has begun.
 pub(super) struct OpenStep {
     pub(super) id: StepId,
-    began: Instant,
-    began_at: Timestamp,
+    pub(super) began: Instant,
+    pub(super) began_at: Timestamp,
     model: StepModel,
 }
 
@@ -50,27 +41,17 @@ struct StepModel {
     context_window: i64,
 }
 
-/// A whole answer, and how long it took.
-struct Asked {
-    answer: ChatAnswer,
-    message_id: MessageId,
-    times: steps::StepTimes,
-}
-
 impl OpenStep {
     pub(super) fn new(model: &ChatModel) -> Self {
         let config = &model.config;
-        Self::with(StepModel {
+        let model = StepModel {
             provider_name: config.model_endpoint_type.to_string(),
             provider_category: config.provider_category.map(|category| category.to_string()),
             model: config.model.clone(),
             handle: config.handle.clone(),
             endpoint: config.model_endpoint.clone(),
             context_window: config.context_window,
-        })
-    }
-
-    fn with(model: StepModel) -> Self {
+        };
         Self { id: StepId::random(), began: Instant::now(), began_at: Timestamp::now(), model }
     }
 
@@ -119,30 +100,33 @@ impl Turn {
         model: &ChatModel,
     ) -> Turned<Work> {
         self.rounds += 1;
+        let style = Style::of(loaded.agent.agent_type, &model.config);
         let allowed = self.rules.allowed(&loaded.tool_names(&self.request));
-        let asked = self.ask(&step, loaded, model, &allowed).await?;
-        let Asked { mut answer, message_id, mut times } = asked;
+        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model, &allowed).await?;
+        style.check(&answer, model.provider.name()).map_err(Error::from)?;
         let usage = step_usage(answer.usage);
         add(&mut self.usage, &usage);
+        self.logprobs = answer.logprobs.take().or(self.logprobs.take());
         if !in_parallel(loaded, model, &self.rules) {
             answer.tool_calls.truncate(1);
         }
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
+        let wakes = take_what_is_for_the_server(style, &mut answer, loaded);
         let assistant = assistant_message(self, &step, message_id, answer, model);
 
         let waits = |call: &FunctionToolCall| self.waits_for_client(&call.function.name, &allowed);
         let made = if assistant.tool_calls.is_empty() {
-            self.spoken(assistant, &step, loaded, out_of_tokens)
+            self.spoken(assistant, loaded, out_of_tokens)
         } else if assistant.tool_calls.iter().any(waits) {
             let new = self.ask_client(assistant, &allowed);
             Made { new, tools: Vec::new(), stop: Some(StopReason::RequiresApproval) }
         } else {
             let started = Instant::now();
             let draft = Draft::of_answer(assistant, loaded.timezone());
-            self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), draft });
+            self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), wakes, draft });
             let called = self.carry_out(loaded, Some(&allowed)).await?;
             times.tool_execution_ns = elapsed(started);
-            self.returned(called, loaded)
+            self.returned(called, style, loaded)
         };
         times.step_ns = elapsed(step.began);
         self.finish_round(made, Some((step.id, usage, times)), loaded, model).await
@@ -151,12 +135,13 @@ impl Turn {
     /// Carries out the calls under way: those that a client has let through, or those that another process has left.
     pub(super) async fn act(&mut self, loaded: &mut Loaded, model: &ChatModel) -> Turned<Work> {
         self.rounds += 1;
+        let style = Style::of(loaded.agent.agent_type, &model.config);
         let step = self.under_way.as_ref().and_then(|under_way| Some((under_way.step?, under_way.usage.clone()?)));
         if let Some((_, usage)) = &step {
             add(&mut self.usage, usage);
         }
         let called = self.carry_out(loaded, None).await?;
-        let made = self.returned(called, loaded);
+        let made = self.returned(called, style, loaded);
         let step = step.map(|(id, usage)| (id, usage, steps::StepTimes::default()));
         self.finish_round(made, step, loaded, model).await
     }
@@ -169,8 +154,15 @@ impl Turn {
         loaded: &mut Loaded,
         model: &ChatModel,
     ) -> Turned<Work> {
-        let Made { new, tools, stop } = made;
-        let usage = step.as_ref().map(|(_, usage, _)| usage.clone());
+        let Made { mut new, tools, stop } = made;
+        let step_id = step.as_ref().map(|(id, ..)| *id);
+        for message in new.iter_mut().filter(|message| message.step_id.is_none()) {
+            message.step_id = step_id;
+        }
+        loaded.context.extend(new.iter().cloned());
+        let following = stop.is_none().then(|| OpenStep::new(model));
+        let next = following.as_ref().map(|next| next.row(self, loaded));
+        let full = step.as_ref().is_some_and(|(_, usage, _)| self.is_full(usage, model));
         let end = |(id, usage, times)| {
             let end = steps::StepEnd {
                 status: StepStatus::Success,
@@ -182,24 +174,12 @@ impl Turn {
             };
             (id, end)
         };
-        loaded.context.extend(new.iter().cloned());
-        let following = stop.is_none().then(|| OpenStep::new(model));
-        let next = following.as_ref().map(|next| next.row(self, loaded));
-        let full = usage.is_some_and(|usage| usage.total_tokens > model.config.context_window * FULL / 100);
-        let commit = Commit {
-            step: step.map(end),
-            new,
-            tools,
-            next,
-            stop,
-            hold_end: full,
-            also_shown: Vec::new(),
-        };
-        self.commit(commit).await?;
+        let step = step.map(end);
+        self.commit(Commit { step, new, tools, next, stop, hold_end: full, also_shown: Vec::new() }).await?;
         self.input = std::mem::take(&mut self.deferred);
         loaded.context.extend(self.input.iter().cloned());
         if full {
-            self.make_room(loaded, model).await?;
+            self.make_room(step_id, loaded, model).await?;
             if let Some(stop) = stop {
                 self.end(stop).await?;
             }
@@ -211,28 +191,34 @@ impl Turn {
     }
 
     /// What calls that have returned mean for the turn.
-    fn returned(&self, called: Called, loaded: &Loaded) -> Made {
-        let Called { draft, ends, misruled } = called;
-        // What must still be called goes before the end that a tool means, and a client that has decided on a call
-        // waits for what the agent makes of that.
-        let ends = ends
-            && !draft.is_answered_by_client()
-            && self.rules.still_required(&loaded.tool_names(&self.request)).is_empty();
-        let stop = match (misruled, ends, self.is_last()) {
-            (true, _, _) => Some(StopReason::InvalidToolCall),
-            (_, true, _) => Some(StopReason::ToolRule),
-            (_, _, true) => Some(StopReason::MaxSteps),
-            _ => None,
+    fn returned(&self, called: Called, style: Style, loaded: &Loaded) -> Made {
+        let names = loaded.tool_names(&self.request);
+        let required = self.rules.still_required(&names);
+        let next = if called.draft.is_answered_by_client() && !self.is_last() {
+            // A client that has decided on a call waits for what the agent makes of that.
+            Next::Continue(None)
+        } else {
+            style.next(&called.facts(&self.rules, self.is_last(), &required))
         };
+        let Called { mut draft, misruled, .. } = called;
+        let (stop, reason) = match next {
+            _ if misruled => (Some(StopReason::InvalidToolCall), None),
+            Next::Stop(stop) => (Some(stop), None),
+            Next::Continue(reason) => (None, reason.filter(|_| style.one_call_only())),
+        };
+        draft.note_whether_it_goes_on(style, stop.is_none());
         let tools = used_tools(&draft, loaded);
-        Made { new: draft.into_messages(), tools, stop }
+        let mut new = draft.into_messages();
+        new.extend(reason.map(|reason| self.in_the_user_s_place(&reason, loaded)));
+        Made { new, tools, stop }
     }
 
     /// An answer without tool calls ends the turn, unless a rule demands a call first: then the model is told so.
-    fn spoken(&self, assistant: StoredMessage, step: &OpenStep, loaded: &Loaded, out_of_tokens: bool) -> Made {
+    fn spoken(&self, assistant: StoredMessage, loaded: &Loaded, out_of_tokens: bool) -> Made {
         let names = loaded.tool_names(&self.request);
         let required = self.rules.still_required(&names);
-        let reminder = (!required.is_empty()).then(|| reminder(self, step, loaded, &required));
+        let reminder =
+            (!required.is_empty()).then(|| self.in_the_user_s_place(&must_still_call(&required), loaded));
         let stop = match (&reminder, self.is_last()) {
             (None, _) if out_of_tokens => Some(StopReason::MaxTokensExceeded),
             (None, _) => Some(StopReason::EndTurn),
@@ -243,124 +229,36 @@ impl Turn {
         Made { new: said.into_iter().chain(reminder).collect(), tools: Vec::new(), stop }
     }
 
-    /// Asks the model, with a shorter context if this one is too long for it.
-    async fn ask(
-        &mut self,
-        step: &OpenStep,
-        loaded: &mut Loaded,
-        model: &ChatModel,
-        allowed: &Allowed,
-    ) -> Turned<Asked> {
-        let window = model.config.context_window;
-        // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
-        if context::estimate_tokens(&loaded.context) > window {
-            self.cut(loaded, window * FULL / 100).await?;
-        }
-        let mut cuts = CUTS.iter();
-        loop {
-            let active = std::sync::Arc::clone(&self.active);
-            let asked = tokio::select! {
-                biased;
-                () = active.cancelled() => return Err(Halt::Cancelled),
-                asked = self.call_model(step, loaded, model, allowed) => asked,
-            };
-            let overflow = match asked {
-                Err(Error::Llm(error)) if error.is_context_overflow() => error,
-                asked => return asked.map_err(Halt::Failed),
-            };
-            let cut = match cuts.next() {
-                Some(percent) => self.cut(loaded, window * percent / 100).await?,
-                None => false,
-            };
-            if !cut {
-                return Err(Error::ContextWindowExceeded(format!(
-                    "The messages do not fit into the model's context of {window} tokens, and there are none left that \
-                     could be left out. Shorten the message, the memory blocks or the tools, or take a model with a \
-                     larger context. {overflow}"
-                ))
-                .into());
-            }
-        }
-    }
-
-    async fn call_model(
-        &mut self,
-        step: &OpenStep,
-        loaded: &Loaded,
-        model: &ChatModel,
-        allowed: &Allowed,
-    ) -> Result<Asked> {
-        let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
-        let message_id = MessageId::random();
-        let waits = request.tools.iter().filter(|tool| self.waits_for_client(&tool.name, allowed));
-        let waits = waits.map(|tool| tool.name.clone()).collect();
-        let mut deltas = Deltas::new(message_id, step.id, self.run_id, !in_parallel(loaded, model, &self.rules), waits);
-        let mut times = steps::StepTimes {
-            step_start_ns: nanoseconds(step.began_at),
-            llm_request_start_ns: nanoseconds(Timestamp::now()),
-            ..Default::default()
-        };
-        let asked = Instant::now();
-        let mut events = model.provider.chat(&request).await?;
-        let mut assembler = Assembler::new();
-        while let Some(event) = events.next().await {
-            let event = without_nul(event?);
-            self.sink.first_sign();
-            assembler.push(&event);
-            if self.sink.wants_tokens()
-                && let Some(delta) = deltas.of(&event, &assembler)
-            {
-                self.sink.delta(delta);
-            }
-        }
-        times.llm_request_ns = elapsed(asked);
-        let answer = assembler.finish(model.provider.name())?;
-        Ok(Asked { answer, message_id, times })
-    }
-
-    /// Cuts the context when a step has nearly filled the window. The model's own count is what is gone by.
-    async fn make_room(&mut self, loaded: &mut Loaded, model: &ChatModel) -> Turned<()> {
-        let window = model.config.context_window;
-        let total = self.usage.context_tokens.unwrap_or(0);
-        let estimate = context::estimate_tokens(&loaded.context);
-        let target = window * CUTS.first().copied().unwrap_or(FULL) / 100;
-        self.cut(loaded, estimate.saturating_mul(target) / total.max(1)).await?;
-        Ok(())
-    }
-
-    /// Takes the oldest messages out of the context until it fits into `budget` tokens, as they are estimated. The
-    /// input of this turn stays. Returns whether there was something to take out.
-    async fn cut(&mut self, loaded: &mut Loaded, budget: i64) -> Turned<bool> {
-        let evictable = loaded.context.len().saturating_sub(self.input.len() + 1);
-        let count = context::messages_to_evict(&loaded.context, budget).min(evictable);
-        if count == 0 {
-            return Ok(false);
-        }
-        loaded.context.drain(1..=count);
-        tracing::info!(run_id = %self.run_id, count, budget, "the oldest messages leave the context");
-        let stored = loaded.context.len().saturating_sub(self.input.len());
-        let ids: Vec<MessageId> = loaded.context.iter().take(stored).map(|message| message.id).collect();
-        let (actor, history) = (self.actor, self.history);
-        let replaced = self.services.db().write(move |conn| histories::replace(conn, &actor, &history, &ids));
-        replaced.await.map_err(Error::from)?;
-        Ok(true)
+    /// What the server tells the model in the user's place, so that it goes on.
+    fn in_the_user_s_place(&self, reason: &str, loaded: &Loaded) -> StoredMessage {
+        let text = heartbeat(reason, Some(loaded.timezone()));
+        let mut message =
+            StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
+        message.conversation_id = self.history.conversation_id;
+        message.run_id = Some(self.run_id);
+        message
     }
 }
 
-/// The message that reminds the model of the tools it must still call.
-fn reminder(turn: &Turn, step: &OpenStep, loaded: &Loaded, required: &[&str]) -> StoredMessage {
-    let reason = format!(
-        "[This is an automated system message hidden from the user] ToolRuleViolated: before you end your response you \
-         must still call: {}.",
-        required.join(", ")
-    );
-    let time = local_time(Timestamp::now(), loaded.agent.timezone.as_deref().unwrap_or("UTC"));
-    let text = Envelope::Heartbeat { reason: &reason, time: &time }.to_text();
-    let mut message = StoredMessage::new(turn.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
-    message.conversation_id = turn.history.conversation_id;
-    message.step_id = Some(step.id);
-    message.run_id = Some(turn.run_id);
-    message
+/// Takes the arguments for the server out of an answer's call: what the model thought becomes text. Gives whether the
+/// model asks to be woken again.
+fn take_what_is_for_the_server(style: Style, answer: &mut ChatAnswer, loaded: &Loaded) -> bool {
+    if !style.one_call_only() {
+        return false;
+    }
+    let mut thoughts = None;
+    let mut wakes = false;
+    if let Some(call) = answer.tool_calls.first_mut()
+        && let Ok(arguments) = muisti_llm::json::tool_arguments(&call.arguments)
+    {
+        let tool = loaded.tools.iter().find(|tool| tool.name == call.name);
+        let parameters = tool.and_then(|tool| tool.json_schema.as_ref()).and_then(|schema| schema.get("parameters"));
+        let taken = style.take(arguments, parameters.unwrap_or(&serde_json::Value::Null));
+        call.arguments = serde_json::Value::Object(taken.arguments).to_string();
+        (thoughts, wakes) = (taken.thoughts, taken.heartbeat);
+    }
+    answer.text = style.text(answer.text.take(), thoughts.as_deref());
+    wakes
 }
 
 /// The model's answer as it is stored. Arguments that are no JSON would make later requests fail, so they are not kept
@@ -388,16 +286,6 @@ fn assistant_message(
     message.tool_calls =
         answer.tool_calls.into_iter().map(|call| FunctionToolCall::new(call.id, call.name, call.arguments)).collect();
     message
-}
-
-/// NUL characters are not stored, so nobody gets to see them.
-fn without_nul(mut event: ChatEvent) -> ChatEvent {
-    if let ChatEvent::Text(text) | ChatEvent::Reasoning(text) | ChatEvent::ToolCall { arguments: text, .. } = &mut event
-        && text.contains('\0')
-    {
-        text.retain(|character| character != '\0');
-    }
-    event
 }
 
 pub(super) fn step_usage(usage: Option<Usage>) -> UsageStatistics {
@@ -432,10 +320,6 @@ fn add(sum: &mut UsageStatistics, step: &UsageStatistics) {
     sum.context_tokens = step.context_tokens;
 }
 
-fn nanoseconds(time: Timestamp) -> Option<i64> {
-    time.utc().timestamp_nanos_opt()
-}
-
-fn elapsed(since: Instant) -> Option<i64> {
+pub(super) fn elapsed(since: Instant) -> Option<i64> {
     i64::try_from(since.elapsed().as_nanos()).ok()
 }

@@ -14,7 +14,7 @@ use muisti_orm::{
     histories::{self, HistoryId},
     leases, messages, runs,
     schema::{
-        AgentId, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason, StoredMessage,
+        AgentId, ChoiceLogprobs, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason, StoredMessage,
         StreamEvent, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
@@ -25,6 +25,7 @@ use serde_json::Map;
 use super::{
     accept::WhenPending,
     calls::UnderWay,
+    compaction::Gauge,
     ending::Early,
     failure::Failure,
     history_lock::HistoryGuard,
@@ -35,7 +36,7 @@ use super::{
     sink::{Sink, Staged},
     step::OpenStep,
 };
-use crate::{Actor, Error, Result, Services};
+use crate::{Actor, Error, Result, Services, message::speaks_in_text};
 
 /// How often a turn looks whether another node has given its history back.
 const POLL: Duration = Duration::from_millis(250);
@@ -64,6 +65,14 @@ pub(super) struct Turn {
     pub(super) loaded: Option<Loaded>,
     /// What to do when calls wait for the client.
     pub(super) when_pending: WhenPending,
+    /// How full the window is.
+    pub(super) gauge: Option<Gauge>,
+    /// The log-probabilities of the last answer, if they were asked for.
+    pub(super) logprobs: Option<ChoiceLogprobs>,
+    /// Whether somebody waits to be called when the run has ended.
+    pub(super) calls_back: bool,
+    /// Whether the agent says what it means in plain text.
+    pub(super) in_text: bool,
     /// Why it stops, when all that is left to do is to say so.
     pub(super) stop: Option<StopReason>,
     /// Whether the history is this turn's, for all nodes to see.
@@ -144,8 +153,12 @@ impl Turn {
     }
 
     fn answer(self, stop_reason: StopReason) -> SendResponse {
+        if self.calls_back {
+            self.services.callbacks().wake();
+        }
         let messages = self.sink.into_collected();
-        SendResponse { messages, stop_reason: stop_reason.into(), usage: self.usage, logprobs: None, turns: None }
+        let Self { usage, logprobs, .. } = self;
+        SendResponse { messages, stop_reason: stop_reason.into(), usage, logprobs, turns: None }
     }
 
     async fn wait_for_history(&mut self, patience: Duration) -> Turned<()> {
@@ -193,6 +206,7 @@ impl Turn {
             None => self.load().await?,
         };
         let model = ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
+        self.in_text = speaks_in_text(loaded.agent.agent_type);
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
         let mut work = self.begin(&mut loaded, &model).await?;
         loop {
@@ -296,7 +310,7 @@ impl Turn {
 
     fn wire_options(&self) -> WireOptions {
         // What clients want to see of it, the sink knows.
-        WireOptions { include_types: None, ..self.request.config.wire_options(true) }
+        WireOptions { include_types: None, ..self.request.config.wire_options(self.in_text) }
     }
 
     /// The events with which a turn ends that did not fail.
@@ -385,7 +399,12 @@ impl Turn {
         }
         self.sink.publish(staged);
         match failure {
-            Some(failure) => Err(failure.error),
+            Some(failure) => {
+                if self.calls_back {
+                    self.services.callbacks().wake();
+                }
+                Err(failure.error)
+            }
             None => Ok(self.answer(StopReason::Cancelled)),
         }
     }

@@ -1,0 +1,161 @@
+//! One question to the model, with a shorter context if this one is too long for it.
+
+use std::{sync::Arc, time::Instant};
+
+use futures::StreamExt;
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest};
+use muisti_orm::{
+    schema::{MessageId, Timestamp},
+    steps,
+};
+
+use super::{
+    asking::{chat_request, in_parallel},
+    compaction::{Gauge, Trigger},
+    deltas::Deltas,
+    loaded::{ChatModel, Loaded},
+    rules::Allowed,
+    step::{OpenStep, elapsed},
+    style::Style,
+    turn::{Halt, Turn, Turned},
+};
+use crate::{
+    Error, Result,
+    trace::{CallType, Outcome, Trace},
+};
+
+/// How often the context is made shorter for one question before the step gives up.
+const SHORTENINGS: usize = 3;
+
+/// A whole answer, and how long it took.
+pub(super) struct Asked {
+    pub(super) answer: ChatAnswer,
+    pub(super) message_id: MessageId,
+    pub(super) times: steps::StepTimes,
+}
+
+impl Turn {
+    pub(super) async fn ask(
+        &mut self,
+        step: &OpenStep,
+        loaded: &mut Loaded,
+        model: &ChatModel,
+        allowed: &Allowed,
+    ) -> Turned<Asked> {
+        let mut shortened = 0;
+        // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
+        let offered = loaded.offer(&allowed.tools, &self.request);
+        let gauge = self.gauge.get_or_insert_with(|| Gauge::of(model));
+        if gauge.overflows(&loaded.context, &offered) {
+            shortened += 1;
+            self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
+        }
+        loop {
+            let active = Arc::clone(&self.active);
+            let asked = tokio::select! {
+                biased;
+                () = active.cancelled() => return Err(Halt::Cancelled),
+                asked = self.call_model(step, loaded, model, allowed) => asked,
+            };
+            let overflow = match asked {
+                Err(Error::Llm(error)) if error.is_context_overflow() => error,
+                asked => return asked.map_err(Halt::Failed),
+            };
+            shortened += 1;
+            let room = shortened <= SHORTENINGS
+                && self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
+            if !room {
+                let window = model.config.context_window;
+                return Err(Error::ContextWindowExceeded(format!(
+                    "The messages do not fit into the model's context of {window} tokens, and there are none left that \
+                     could be left out. Shorten the message, the memory blocks or the tools, or take a model with a \
+                     larger context. {overflow}"
+                ))
+                .into());
+            }
+        }
+    }
+
+    async fn call_model(
+        &mut self,
+        step: &OpenStep,
+        loaded: &Loaded,
+        model: &ChatModel,
+        allowed: &Allowed,
+    ) -> Result<Asked> {
+        let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
+        let message_id = MessageId::random();
+        let answered = self.stream_answer(&request, step, message_id, loaded, model, allowed).await;
+        let traces = self.services.traces();
+        if traces.are_kept() {
+            let outcome = match &answered {
+                Ok((answer, _)) => Outcome::Answered(Box::new(answer.clone()), Some(message_id)),
+                Err(error) => Outcome::from(error),
+            };
+            traces.record(Trace {
+                actor: self.actor,
+                call_type: CallType::AgentStep(Box::new(model.config.clone())),
+                agent_id: self.history.agent_id,
+                step_id: Some(step.id),
+                run_id: Some(self.run_id),
+                provider: Arc::clone(&model.provider),
+                request: request.clone(),
+                outcome,
+            });
+        }
+        let (answer, times) = answered?;
+        if let (Some(gauge), Some(usage)) = (&mut self.gauge, answer.usage) {
+            gauge.learn(&loaded.context, &request.tools, usage.prompt_tokens);
+        }
+        Ok(Asked { answer, message_id, times })
+    }
+
+    async fn stream_answer(
+        &mut self,
+        request: &ChatRequest,
+        step: &OpenStep,
+        message_id: MessageId,
+        loaded: &Loaded,
+        model: &ChatModel,
+        allowed: &Allowed,
+    ) -> std::result::Result<(ChatAnswer, steps::StepTimes), muisti_llm::LlmError> {
+        let waits = request.tools.iter().filter(|tool| self.waits_for_client(&tool.name, allowed));
+        let waits = waits.map(|tool| tool.name.clone()).collect();
+        let only_first_call = !in_parallel(loaded, model, &self.rules);
+        let style = Style::of(loaded.agent.agent_type, &model.config);
+        let pieces = style.pieces(&self.request.config);
+        let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call, waits, pieces);
+        let mut times = steps::StepTimes {
+            step_start_ns: nanoseconds(step.began_at),
+            llm_request_start_ns: nanoseconds(Timestamp::now()),
+            ..Default::default()
+        };
+        let asked = Instant::now();
+        let mut events = model.provider.chat(request).await?;
+        let mut assembler = Assembler::new();
+        while let Some(event) = events.next().await {
+            let event = without_nul(event?);
+            self.sink.first_sign();
+            assembler.push(&event);
+            if self.sink.wants_tokens() {
+                deltas.of(&event, &assembler).into_iter().for_each(|delta| self.sink.delta(delta));
+            }
+        }
+        times.llm_request_ns = elapsed(asked);
+        Ok((assembler.finish(model.provider.name())?, times))
+    }
+}
+
+/// NUL characters are not stored, so nobody gets to see them.
+fn without_nul(mut event: ChatEvent) -> ChatEvent {
+    if let ChatEvent::Text(text) | ChatEvent::Reasoning(text) | ChatEvent::ToolCall { arguments: text, .. } = &mut event
+        && text.contains('\0')
+    {
+        text.retain(|character| character != '\0');
+    }
+    event
+}
+
+fn nanoseconds(time: Timestamp) -> Option<i64> {
+    time.utc().timestamp_nanos_opt()
+}
