@@ -2,6 +2,7 @@
 
 mod context;
 mod endings;
+mod older;
 mod order;
 mod rules;
 mod shapes;
