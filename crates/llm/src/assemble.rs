@@ -65,7 +65,7 @@ impl Assembler {
                 }
             }
             ChatEvent::Logprobs(more) => {
-                let all = self.answer.logprobs.get_or_insert_with(|| ChoiceLogprobs { content: None, refusal: None });
+                let all = self.answer.logprobs.get_or_insert(ChoiceLogprobs { content: None, refusal: None });
                 extend(&mut all.content, more.content.as_deref());
                 extend(&mut all.refusal, more.refusal.as_deref());
             }

@@ -82,9 +82,10 @@ fn schema_of(format: &Value) -> Option<Map<String, Value>> {
     }
 }
 
-/// The events of a prepared request, with the calls of [`ANSWER_TOOL`] as the text that they stand for.
-pub(crate) fn answer(prepared: &Cow<'_, ChatRequest>, events: ChatStream) -> ChatStream {
-    if matches!(prepared, Cow::Borrowed(_)) {
+/// The events of an answer, with the calls of [`ANSWER_TOOL`] as the text that they stand for, if its request had to be
+/// `rewritten`.
+pub(crate) fn answer(rewritten: bool, events: ChatStream) -> ChatStream {
+    if !rewritten {
         return events;
     }
     let mut back = TurningBack::default();
@@ -160,9 +161,7 @@ mod tests {
     }
 
     async fn turned_back(events: Vec<ChatEvent>) -> ChatAnswer {
-        let request = asks(weather(), &[], ToolChoice::Auto);
-        let prepared = prepare(ProviderKind::Groq, &request);
-        let mut events = answer(&prepared, stream::iter(events.into_iter().map(Ok)).boxed());
+        let mut events = answer(true, stream::iter(events.into_iter().map(Ok)).boxed());
         let mut assembler = Assembler::new();
         while let Some(event) = events.next().await {
             assembler.push(&event.unwrap());

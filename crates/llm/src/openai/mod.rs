@@ -13,6 +13,8 @@ mod request;
 mod stream;
 mod strict;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -86,7 +88,7 @@ impl Provider for OpenAiProvider {
         let response = self.client.call(&self.url("/chat/completions"), &body).await?;
         let reader = ChunkReader::new(&self.settings.name, self.settings.kind, &request.model);
         let events = stream::open(self.client.clone(), response, reader).await?;
-        Ok(structured::answer(&prepared, events))
+        Ok(structured::answer(matches!(prepared, Cow::Owned(_)), events))
     }
 
     async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {

@@ -20,6 +20,8 @@
 mod answer;
 mod embedding;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -100,7 +102,7 @@ impl Provider for TestProvider {
             tokio::task::yield_now().await;
             Ok(event)
         });
-        Ok(structured::answer(&prepared, slow.boxed()))
+        Ok(structured::answer(matches!(prepared, Cow::Owned(_)), slow.boxed()))
     }
 
     async fn embed(&self, _model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
