@@ -3,7 +3,7 @@
 //! a background run is whole for its reader, and the conversation goes on.
 //!
 //! - `MUISTI_CRASH_KILLS`: how many times, on each set of servers (30).
-//! - `MUISTI_CRASH_MOODS`: what the conversations are about, with commas: tools, approvals, compaction, background.
+//! - `MUISTI_CRASH_MOODS`: what the conversations are about, with commas: tools, approvals, compaction, background (all).
 //! - `MUISTI_CRASH_SEED`: repeats the choices of an earlier run.
 //! - `MUISTI_CRASH_TAKEOVER`: with 1, a dead node of two sometimes stays dead until the other has taken over its work.
 

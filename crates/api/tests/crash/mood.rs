@@ -29,15 +29,12 @@ const SMALL: &str = "gpt-4o";
 const MODEL: &str = "gpt-4o-mini";
 /// The small window in tokens.
 const WINDOW: i64 = 8_000;
-/// Moods that are tried when `MUISTI_CRASH_MOODS` names none.
-const USUAL: [Mood; 3] = [Mood::Tools, Mood::Approvals, Mood::Compaction];
-
 impl Mood {
     const ALL: [Self; 4] = [Self::Tools, Self::Approvals, Self::Compaction, Self::Background];
 
-    /// Those to try: of `MUISTI_CRASH_MOODS`, with commas, or the usual ones.
+    /// Those to try: of `MUISTI_CRASH_MOODS`, with commas, or all.
     pub(crate) fn chosen() -> Vec<Self> {
-        let Ok(names) = std::env::var("MUISTI_CRASH_MOODS") else { return USUAL.to_vec() };
+        let Ok(names) = std::env::var("MUISTI_CRASH_MOODS") else { return Self::ALL.to_vec() };
         let named = |name: &str| {
             let is_it = |mood: &&Self| format!("{mood:?}").eq_ignore_ascii_case(name.trim());
             *Self::ALL.iter().find(is_it).unwrap_or_else(|| panic!("'{name}' is none of {:?}", Self::ALL))
