@@ -57,18 +57,19 @@ pub(crate) async fn measure(
     let opening: Vec<_> = agents[..count]
         .iter()
         .map(|agent| {
-            let (client, agent, gate, held) = (server.client(), agent.clone(), Arc::clone(&gate), held.clone());
+            let (client, agent, gate) = (server.client(), agent.clone(), Arc::clone(&gate));
             tokio::spawn(async move {
                 let _permit = gate.acquire().await.expect("the gate stays");
                 let mut stream = open(client, &agent).await;
                 word(&mut stream).await.expect("a first word");
-                tokio::spawn(held.read(stream))
+                stream
             })
         })
         .collect();
     let mut readers = Vec::with_capacity(count);
     for stream in opening {
-        readers.push(stream.await.expect("a stream opens"));
+        let stream = stream.await.expect("a stream opens");
+        readers.push(tokio::spawn(held.clone().read(stream)));
     }
     table.add(&format!("opening {count} streams (s)"), began.elapsed().as_secs_f64());
     let each = (crate::resident_mib(server) - before) * 1024.0 / count as f64;
