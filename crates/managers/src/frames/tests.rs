@@ -418,8 +418,9 @@ struct Process {
     runtime: tokio::runtime::Runtime,
     store: FrameStore,
     writer: FrameWriter,
-    /// The words that it was given since it began, by whether they must be there.
+    /// Somebody who reads the whole stream here.
     reader: tokio::task::JoinHandle<Vec<Frame>>,
+    /// What that one has seen so far.
     seen: Arc<Mutex<Vec<Frame>>>,
 }
 

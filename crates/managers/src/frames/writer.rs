@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use muisti_orm::{
     frames::{Frame, NewFrame},
-    schema::{RunId, StreamEvent, WireMessage},
+    schema::{StreamEvent, WireMessage},
 };
 
 use super::{FrameStore, done, live::Live, number};
@@ -29,10 +29,6 @@ pub(crate) struct Staged {
 impl FrameWriter {
     pub(super) const fn new(store: FrameStore, live: Arc<Live>) -> Self {
         Self { store, live }
-    }
-
-    pub(crate) fn run(&self) -> RunId {
-        self.live.run()
     }
 
     /// Gives a piece of a message, to be stored and shown soon.
