@@ -13,7 +13,7 @@ use super::{
     request::{self, TurnRequest},
     rules::{Calls, Rules},
 };
-use crate::{Actor, Error, Result};
+use crate::{Actor, Error, Result, image};
 
 impl AgentLoop {
     /// The body of the first request to the model provider, in the form that this provider takes.
@@ -21,7 +21,8 @@ impl AgentLoop {
     /// # Errors
     /// As [`Self::send`], for what is known before the model is asked.
     pub async fn preview(&self, actor: &Actor, history: HistoryId, request: &StreamingSendRequest) -> Result<Value> {
-        let messages = request::check(&request.request, &request.stream)?;
+        let mut messages = request::check(&request.request, &request.stream)?;
+        image::bring_in(&self.services, &mut messages).await?;
         let owner = *actor;
         let mut loaded = self.services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
         let input = request::to_stored(history, RunId::random(), messages)?;
