@@ -48,9 +48,7 @@ pub(crate) struct Turn {
 impl From<TurnStream> for Source {
     fn from(turn: TurnStream) -> Self {
         match turn.events {
-            TurnEvents::Live(events) => {
-                Self::Turn(Turn { run: turn.run_id, events, concluded: false, ended: false })
-            }
+            TurnEvents::Live(events) => Self::Turn(Turn { run: turn.run_id, events, concluded: false, ended: false }),
             TurnEvents::Stored(stream) => Self::Stored(stream),
         }
     }
@@ -100,7 +98,10 @@ impl Progress {
         };
         let waited = match keepalive {
             Some(after) => tokio::time::timeout(after, more).await,
-            None => Ok(more.await),
+            None => {
+                more.await;
+                Ok(())
+            }
         };
         if waited.is_err() {
             let run = match &self.source {

@@ -60,7 +60,10 @@ fn frameworks_stay_where_they_belong() {
     ] {
         for (package, dependencies) in dependencies() {
             let uses = dependencies.iter().any(|name| name == framework || name.starts_with(&format!("{framework}-")));
-            assert!(!uses || homes.contains(&package.as_str()), "{package} uses {framework}, which belongs to {homes:?}");
+            assert!(
+                !uses || homes.contains(&package.as_str()),
+                "{package} uses {framework}, which belongs to {homes:?}"
+            );
         }
     }
 }

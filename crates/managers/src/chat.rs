@@ -97,7 +97,11 @@ impl ChatManager<'_> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let include_usage = request.include_usage();
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
-        let turn = self.0.agent_loop().stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions")).await?;
+        let turn = self
+            .0
+            .agent_loop()
+            .stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions"))
+            .await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
         let TurnEvents::Live(events) = turn.events else {
             return Err(Error::Internal("a chat in the foreground has events of its own".to_owned()));

@@ -19,8 +19,8 @@ use crate::{
     json::RawJson,
     row::readable,
     schema::{
-        AgentId, ContentPart, ConversationId, GroupId, MessageId, MessageRole, OrganizationId, RunId, StepId, StoredMessage,
-        Timestamp,
+        AgentId, ContentPart, ConversationId, GroupId, MessageId, MessageRole, OrganizationId, RunId, StepId,
+        StoredMessage, Timestamp,
     },
     tables::messages as t,
 };

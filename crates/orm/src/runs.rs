@@ -252,10 +252,7 @@ pub fn cancel(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Resul
 /// Which of these runs are cancelled.
 pub fn cancelled_among(conn: &mut Conn, runs: &[RunId]) -> Result<Vec<RunId>> {
     let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
-    let query = t::table
-        .filter(t::id.eq_any(ids))
-        .filter(t::status.eq(RunStatus::Cancelled.as_str()))
-        .select(t::id);
+    let query = t::table.filter(t::id.eq_any(ids)).filter(t::status.eq(RunStatus::Cancelled.as_str())).select(t::id);
     let ids: Vec<String> = with_backend!(conn, c => query.load(c))?;
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
@@ -287,10 +284,7 @@ pub enum CancelOf {
 
 /// Makes a run of a node that is gone one of this node. Returns whether it was still nobody's.
 pub fn take_over(conn: &mut Conn, id: RunId, from: &str, node: &str, until: Timestamp) -> Result<bool> {
-    let run = t::table
-        .find(id.to_string())
-        .filter(t::status.eq_any(GOING))
-        .filter(t::node_id.eq(from));
+    let run = t::table.find(id.to_string()).filter(t::status.eq_any(GOING)).filter(t::node_id.eq(from));
     let change = (
         t::node_id.eq(node),
         t::lease_until.eq(until.naive()),

@@ -176,10 +176,8 @@ pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
 
 /// The step of the run that has not ended.
 pub fn pending(conn: &mut Conn, run: RunId) -> Result<Option<StepId>> {
-    let query = t::table
-        .filter(t::run_id.eq(run.to_string()))
-        .filter(t::status.eq(StepStatus::Pending.as_str()))
-        .select(t::id);
+    let query =
+        t::table.filter(t::run_id.eq(run.to_string())).filter(t::status.eq(StepStatus::Pending.as_str())).select(t::id);
     let id: Option<String> = with_backend!(conn, c => query.first(c).optional())?;
     let step = |id: String| {
         id.parse().map_err(|e: crate::schema::InvalidId| Error::Corrupt { model: MODEL, id, reason: e.to_string() })

@@ -10,6 +10,7 @@ mod page;
 mod path;
 mod pending;
 mod query;
+mod sender;
 mod values;
 
 pub(crate) use actor::RequestActor;
@@ -19,6 +20,7 @@ pub(crate) use form::FileForm;
 pub(crate) use history::PathHistory;
 pub(crate) use operator::Operator;
 pub(crate) use page::{Limit, Paging, Sort};
-pub(crate) use pending::OnPending;
 pub(crate) use path::{PathId, PathText};
+use pending::OnPending;
 pub(crate) use query::{DayEnd, Known, Query};
+pub(crate) use sender::Sender;

@@ -62,11 +62,7 @@ pub enum WhenPending {
 impl Recipient {
     /// An agent's default history. Requests for it wait for each other.
     pub const fn agent(agent: AgentId) -> Self {
-        Self {
-            history: HistoryId::default_of(agent),
-            when_busy: WhenBusy::Wait,
-            when_pending: WhenPending::Refuse,
-        }
+        Self { history: HistoryId::default_of(agent), when_busy: WhenBusy::Wait, when_pending: WhenPending::Refuse }
     }
 
     /// A history as the routes of conversations know it. A request for one that is busy is refused.
@@ -249,8 +245,8 @@ impl Turn {
         if first.role == MessageRole::Approval {
             return pending.check(first);
         }
-        let given_up = self.when_pending == WhenPending::Deny
-            || pending.is_expired(self.services.settings().approval_lifetime);
+        let given_up =
+            self.when_pending == WhenPending::Deny || pending.is_expired(self.services.settings().approval_lifetime);
         if given_up { Ok(()) } else { Err(Error::PendingApproval(Box::new(pending.calls()))) }
     }
 }
@@ -279,7 +275,8 @@ impl Otids {
     /// The run that this request has made, if it came before.
     async fn earlier(&self, services: &Services, actor: &Actor, history: HistoryId) -> Result<Option<RunId>> {
         let (organization, token) = (actor.organization_id, self.token());
-        let read = move |conn: &mut Conn| frames::by_token(conn, organization, &history.key(), &token, remembered_since());
+        let read =
+            move |conn: &mut Conn| frames::by_token(conn, organization, &history.key(), &token, remembered_since());
         services.db().read(read).await.map_err(Error::from)
     }
 

@@ -62,8 +62,8 @@ impl Turn {
                 asked => return asked.map_err(Halt::Failed),
             };
             shortened += 1;
-            let room = shortened <= SHORTENINGS
-                && self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
+            let room =
+                shortened <= SHORTENINGS && self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
             if !room {
                 let window = model.config.context_window;
                 return Err(Error::ContextWindowExceeded(format!(

@@ -6,9 +6,7 @@ use futures::future::join_all;
 use muisti_llm::json::tool_arguments;
 use muisti_orm::{
     runs,
-    schema::{
-        FunctionToolCall, MessageRole, StepId, StoredMessage, Tool, ToolStatus, UsageStatistics, decremented,
-    },
+    schema::{FunctionToolCall, MessageRole, StepId, StoredMessage, Tool, ToolStatus, UsageStatistics, decremented},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -60,11 +60,7 @@ impl AgentLoop {
     ///
     /// # Errors
     /// 404 for an unknown history; 409 when there are none.
-    pub async fn cancel_history(
-        &self,
-        actor: &Actor,
-        history: HistoryId,
-    ) -> Result<Vec<(RunId, CancelOutcome)>> {
+    pub async fn cancel_history(&self, actor: &Actor, history: HistoryId) -> Result<Vec<(RunId, CancelOutcome)>> {
         let owner = *actor;
         let find = move |conn: &mut Conn| to_cancel(conn, &owner, history, CancelOf::History(history.key()));
         let found = self.services.db().read(find).await?;
@@ -78,12 +74,7 @@ impl AgentLoop {
         self.cancel_all(actor, history.agent_id, found).await
     }
 
-    async fn cancel_all(
-        &self,
-        actor: &Actor,
-        agent: AgentId,
-        runs: Vec<RunId>,
-    ) -> Result<Vec<(RunId, CancelOutcome)>> {
+    async fn cancel_all(&self, actor: &Actor, agent: AgentId, runs: Vec<RunId>) -> Result<Vec<(RunId, CancelOutcome)>> {
         let mut outcomes = Vec::with_capacity(runs.len());
         for run in runs {
             outcomes.push((run, self.cancel_one(actor, agent, run).await?));

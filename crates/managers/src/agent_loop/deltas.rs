@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn pieces_of_one_kind_share_an_otid_and_the_next_kind_counts_up() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false, HashSet::new(), None);
+        let mut deltas =
+            Deltas::new(MessageId::random(), StepId::random(), RunId::random(), false, HashSet::new(), None);
         let mut answer = Assembler::new();
         let events = [
             ChatEvent::Reasoning("a".into()),
@@ -131,7 +132,8 @@ mod tests {
 
     #[test]
     fn every_piece_of_a_call_carries_its_id_and_empty_pieces_are_not_sent() {
-        let mut deltas = Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true, HashSet::new(), None);
+        let mut deltas =
+            Deltas::new(MessageId::random(), StepId::random(), RunId::random(), true, HashSet::new(), None);
         let mut answer = Assembler::new();
         let mut piece = |index, id: Option<&str>, name: Option<&str>, arguments: &str| {
             let (id, name) = (id.map(Into::into), name.map(Into::into));

@@ -8,11 +8,7 @@ use muisti_orm::{
     steps,
 };
 
-use super::{
-    calls::UnderWay,
-    draft,
-    turn::close,
-};
+use super::{calls::UnderWay, draft, turn::close};
 use crate::{Actor, Error, Result};
 
 /// What there is to be put in order.
@@ -76,9 +72,10 @@ impl Early {
         usage: Option<muisti_orm::schema::UsageStatistics>,
     ) -> Result<()> {
         let cancelled = self.end.status == RunStatus::Cancelled;
-        let data = self.error.as_ref().map(
-            |error| serde_json::json!({"message": error.message, "details": error.detail, "traceback": null}),
-        );
+        let data = self
+            .error
+            .as_ref()
+            .map(|error| serde_json::json!({"message": error.message, "details": error.detail, "traceback": null}));
         let end = steps::StepEnd {
             status: if cancelled { StepStatus::Cancelled } else { StepStatus::Failed },
             stop_reason: Some(self.end.stop_reason),

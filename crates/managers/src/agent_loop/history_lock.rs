@@ -59,12 +59,7 @@ impl HistoryLocks {
         self.wait(key, None, patience).await
     }
 
-    async fn wait(
-        &self,
-        key: &str,
-        holder: Option<RunId>,
-        patience: Duration,
-    ) -> Result<HistoryGuard, Option<RunId>> {
+    async fn wait(&self, key: &str, holder: Option<RunId>, patience: Duration) -> Result<HistoryGuard, Option<RunId>> {
         let (user, queue) = self.enter(key);
         match tokio::time::timeout(patience, queue.lock_owned()).await {
             Ok(turn) => {

@@ -133,26 +133,23 @@ impl Turn {
         let answer = self.input.remove(place);
         let tool_rows = loaded.context.iter().rev().filter(|message| message.role == MessageRole::Tool);
         let mut returns: Vec<&StoredMessage> = tool_rows.take(REPEATS_LOOKED_AT).collect();
-        let compacted = loaded
-            .context
-            .iter()
-            .all(|message| matches!(message.role, MessageRole::System | MessageRole::Summary));
+        let compacted =
+            loaded.context.iter().all(|message| matches!(message.role, MessageRole::System | MessageRole::Summary));
         let newest = if compacted { self.newest_returns().await? } else { None };
         returns.extend(&newest);
         if !just_settled && !is_repeat(&answer, &returns) {
             return Err(Error::InvalidApproval {
-                message: "Cannot process approval response: No tool call is currently awaiting approval. Please send a \
+                message:
+                    "Cannot process approval response: No tool call is currently awaiting approval. Please send a \
                           regular message to interact with the agent."
-                    .to_owned(),
+                        .to_owned(),
                 pending: None,
             });
         }
-        if !self.input.iter().any(|message| message.role != MessageRole::Tool && message.role != MessageRole::Approval) {
-            let mut ping = StoredMessage::new(
-                self.history.agent_id,
-                MessageRole::User,
-                vec![ContentPart::text(KEEP_ALIVE)],
-            );
+        if !self.input.iter().any(|message| message.role != MessageRole::Tool && message.role != MessageRole::Approval)
+        {
+            let mut ping =
+                StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(KEEP_ALIVE)]);
             ping.conversation_id = self.history.conversation_id;
             ping.run_id = Some(self.run_id);
             self.input.push(ping);

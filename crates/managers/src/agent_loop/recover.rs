@@ -139,7 +139,8 @@ impl Services {
         loop {
             let own: HashSet<RunId> = self.node().runs().into_iter().collect();
             let which = which.clone();
-            let orphans = self.db().read(move |conn| runs::unsettled(conn, &which, BATCH)).await.map_err(Error::from)?;
+            let orphans =
+                self.db().read(move |conn| runs::unsettled(conn, &which, BATCH)).await.map_err(Error::from)?;
             let orphans: Vec<_> = orphans.into_iter().filter(|orphan| !own.contains(&orphan.id)).collect();
             if orphans.is_empty() {
                 return Ok(done);

@@ -21,7 +21,12 @@ impl Turn {
 
     /// Compacts the history after a step that has nearly filled the window. A history that cannot be made shorter is no
     /// reason to fail what has gone well.
-    pub(super) async fn make_room(&mut self, step: Option<StepId>, loaded: &mut Loaded, model: &ChatModel) -> Turned<()> {
+    pub(super) async fn make_room(
+        &mut self,
+        step: Option<StepId>,
+        loaded: &mut Loaded,
+        model: &ChatModel,
+    ) -> Turned<()> {
         match self.shorten_for(Trigger::PostStep, step, loaded, model, None).await {
             Err(Halt::Failed(error)) => {
                 tracing::warn!(run_id = %self.run_id, %error, "a full history could not be compacted");
@@ -85,6 +90,8 @@ impl Turn {
             compacted = compact(&self.services, &self.actor, &request) => compacted?,
         };
         let Some(mut compacted) = compacted else { return Ok(false) };
+        let (evicted, way) = (compacted.evicted.len(), compacted.way);
+        tracing::info!(run_id = %self.run_id, trigger = trigger.as_str(), evicted, ?way, "the history is compacted");
         compacted.summary.run_id = Some(self.run_id);
         compacted.summary.step_id = step;
         let summary = shown.then(|| compacted.shown());

@@ -118,6 +118,7 @@ impl Sink {
     }
 
     /// Waits until all pieces so far are in the database, if they are to be there at all.
+    #[cfg(test)]
     pub(super) async fn flushed(&mut self) {
         if let Delivery::Stored { stream, .. } = &self.delivery {
             stream.flushed().await;

@@ -93,12 +93,7 @@ impl Turn {
     }
 
     /// Asks the model, does what it wants, and stores both. Gives what is to be done next.
-    pub(super) async fn ask_and_act(
-        &mut self,
-        step: OpenStep,
-        loaded: &mut Loaded,
-        model: &ChatModel,
-    ) -> Turned<Work> {
+    pub(super) async fn ask_and_act(&mut self, step: OpenStep, loaded: &mut Loaded, model: &ChatModel) -> Turned<Work> {
         self.rounds += 1;
         let style = Style::of(loaded.agent.agent_type, &model.config);
         let allowed = self.rules.allowed(&loaded.tool_names(&self.request));
@@ -217,8 +212,7 @@ impl Turn {
     fn spoken(&self, assistant: StoredMessage, loaded: &Loaded, out_of_tokens: bool) -> Made {
         let names = loaded.tool_names(&self.request);
         let required = self.rules.still_required(&names);
-        let reminder =
-            (!required.is_empty()).then(|| self.in_the_user_s_place(&must_still_call(&required), loaded));
+        let reminder = (!required.is_empty()).then(|| self.in_the_user_s_place(&must_still_call(&required), loaded));
         let stop = match (&reminder, self.is_last()) {
             (None, _) if out_of_tokens => Some(StopReason::MaxTokensExceeded),
             (None, _) => Some(StopReason::EndTurn),
@@ -232,8 +226,7 @@ impl Turn {
     /// What the server tells the model in the user's place, so that it goes on.
     fn in_the_user_s_place(&self, reason: &str, loaded: &Loaded) -> StoredMessage {
         let text = heartbeat(reason, Some(loaded.timezone()));
-        let mut message =
-            StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
+        let mut message = StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
         message.conversation_id = self.history.conversation_id;
         message.run_id = Some(self.run_id);
         message

@@ -14,8 +14,8 @@ use muisti_orm::{
     histories::{self, HistoryId},
     leases, messages, runs,
     schema::{
-        AgentId, ChoiceLogprobs, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason, StoredMessage,
-        StreamEvent, UsageStatistics, WireOptions, to_wire_list,
+        AgentId, ChoiceLogprobs, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason,
+        StoredMessage, StreamEvent, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
@@ -205,7 +205,8 @@ impl Turn {
             Some(loaded) => loaded,
             None => self.load().await?,
         };
-        let model = ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
+        let model =
+            ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
         self.in_text = speaks_in_text(loaded.agent.agent_type);
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
         let mut work = self.begin(&mut loaded, &model).await?;
@@ -254,7 +255,8 @@ impl Turn {
         events.extend(ends.into_iter().flat_map(|stop_reason| self.last_words(stop_reason)));
         let staged = self.sink.stage(events);
         let rows = staged.rows.clone();
-        let progress = Progress { usage: self.usage.clone(), rounds: self.rounds, done: self.rules.done().clone(), stop };
+        let progress =
+            Progress { usage: self.usage.clone(), rounds: self.rounds, done: self.rules.done().clone(), stop };
         let (actor, history, run_id) = (self.actor, self.history, self.run_id);
         let pending = self.deferred.clone();
         let next_id = next.as_ref().map(|next| next.id);

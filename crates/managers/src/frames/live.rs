@@ -124,8 +124,8 @@ impl Live {
     /// Puts the run back into the queue if it has something to store. Returns whether it had to be.
     fn requeue(&self) -> bool {
         let mut state = self.state();
-        let waits = !state.lost && !(state.unstored.is_empty() && state.pieces.is_empty());
-        waits && !std::mem::replace(&mut state.queued, true)
+        let done = state.lost || (state.unstored.is_empty() && state.pieces.is_empty());
+        !done && !std::mem::replace(&mut state.queued, true)
     }
 
     /// Adds frames that are stored, together with all before them.
@@ -157,6 +157,7 @@ impl Live {
     }
 
     /// Whether all that was given is stored, or never will be.
+    #[cfg(test)]
     pub(super) fn is_flushed(&self) -> bool {
         let state = self.state();
         state.lost || (state.pieces.is_empty() && state.unstored.is_empty())

@@ -46,7 +46,7 @@ pub(super) fn merge(last: &mut WireMessage, next: WireMessage) -> Option<WireMes
 fn extend(call: &mut ToolCallOrDelta, calls: &mut Option<ToolCalls>, next: &ToolCallOrDelta) -> bool {
     let (ToolCallOrDelta::Delta(delta), ToolCallOrDelta::Delta(next)) = (call, next) else { return false };
     let same = delta.tool_call_id == next.tool_call_id && next.name.is_none();
-    let Some(more) = next.arguments.as_deref().filter(|more| same && fits(&arguments(delta), more)) else {
+    let Some(more) = next.arguments.as_deref().filter(|more| same && fits(arguments(delta), more)) else {
         return false;
     };
     delta.arguments.get_or_insert_default().push_str(more);

@@ -98,7 +98,7 @@ impl StoredStream {
             self.live = Some((live, changes));
         }
         let Some((live, changes)) = &mut self.live else {
-            if !self.from_database().await {
+            if !self.ask_database().await {
                 self.rest().await;
             }
             return;
@@ -109,11 +109,11 @@ impl StoredStream {
             Look::Ended => self.end(),
             Look::Nothing => {
                 if tokio::time::timeout(SILENCE, changes.changed()).await.is_err() {
-                    self.from_database().await;
+                    self.ask_database().await;
                 }
             }
             Look::Elsewhere => {
-                if !self.from_database().await {
+                if !self.ask_database().await {
                     self.live = None;
                 }
             }
@@ -127,7 +127,7 @@ impl StoredStream {
     }
 
     /// Takes the next frames from the database. Returns false when there are none.
-    async fn from_database(&mut self) -> bool {
+    async fn ask_database(&mut self) -> bool {
         let (run, after) = (self.run, self.after);
         match self.store.0.db.read(move |conn| find(conn, run, after)).await {
             Ok(found) => {

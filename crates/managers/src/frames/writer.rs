@@ -40,6 +40,7 @@ impl FrameWriter {
     }
 
     /// Waits until all that was given is stored.
+    #[cfg(test)]
     pub(crate) async fn flushed(&self) {
         let mut changes = self.live.subscribe();
         while !self.live.is_flushed() {

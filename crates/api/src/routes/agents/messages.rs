@@ -1,7 +1,7 @@
 //! The messages of an agent: `/v1/agents/{agent_id}/messages`
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::{StatusCode, header},
     web::{Data, Json},
 };
@@ -10,18 +10,16 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::{self, Workers},
     error::{Answer, ApiError},
-    extract::{ClientGeneration, JsonBody, Known, OnPending, OptionalJsonBody, Paging, PathId, Query, RequestActor},
+    extract::{ClientGeneration, JsonBody, Known, OptionalJsonBody, Paging, PathId, Query, RequestActor, Sender},
     managers::{
-        Actor, CancelOutcome, Error, MessageQuery, PendingCalls, Recipient, Services,
+        CancelOutcome, Error, MessageQuery, PendingCalls, Recipient, Services,
         orm::{Page, histories::HistoryId, messages::History},
         schema::{
             AgentId, AsyncSendRequest, CancelAgentRunRequest, MessageId, MessageType, Run, RunId, RunRequestConfig,
             SendResponse, StreamEvent, StreamingSendRequest, WireMessage,
         },
     },
-    sse,
 };
 
 /// Which messages to list.
@@ -121,20 +119,15 @@ pub(crate) async fn list_messages(
     )))
 )]
 pub(crate) async fn send_message(
-    RequestActor(actor): RequestActor,
-    services: Data<Services>,
-    workers: Data<Workers>,
+    sender: Sender,
     PathId(agent): PathId<AgentId>,
     client: ClientGeneration,
-    OnPending(when_pending): OnPending,
     JsonBody(body): JsonBody<StreamingSendRequest>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if body.stream.streaming && client == ClientGeneration::Early {
         return Err(ApiError::unprocessable("streaming=true is only supported for SDK v1.0+ clients."));
     }
-    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
-    send(&request, &workers, &services, actor, recipient, body, None).await
+    sender.send(Recipient::agent(agent), body, None).await
 }
 
 /// Send messages to an agent and stream the answer.
@@ -150,45 +143,12 @@ pub(crate) async fn send_message(
 )]
 #[deprecated]
 pub(crate) async fn create_agent_message_stream(
-    RequestActor(actor): RequestActor,
-    services: Data<Services>,
-    workers: Data<Workers>,
+    sender: Sender,
     PathId(agent): PathId<AgentId>,
-    OnPending(when_pending): OnPending,
     JsonBody(mut body): JsonBody<StreamingSendRequest>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     body.stream.streaming = true;
-    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
-    send(&request, &workers, &services, actor, recipient, body, Some("send_message_streaming")).await
-}
-
-/// Sends messages to a history, and answers as the request asks for. `run_type` names the route, where the recipient
-/// does not say it all.
-pub(crate) async fn send(
-    request: &HttpRequest,
-    workers: &Workers,
-    services: &Data<Services>,
-    actor: Actor,
-    recipient: Recipient,
-    body: StreamingSendRequest,
-    run_type: Option<&'static str>,
-) -> Result<HttpResponse, ApiError> {
-    let (services, pings) = (services.clone(), body.stream.include_pings);
-    if body.stream.streaming {
-        let turn =
-            workers.run(async move { services.agent_loop().stream(&actor, recipient, body, run_type).await }).await?;
-        return Ok(sse::respond(turn, pings, app::settings(request).keepalive));
-    }
-    let repeat = is_repeat(request);
-    let answer = workers.run(async move { services.agent_loop().send(&actor, recipient, body, repeat).await }).await?;
-    Ok(HttpResponse::Ok().json(answer))
-}
-
-/// Whether an official client says that it has sent this request before.
-fn is_repeat(request: &HttpRequest) -> bool {
-    let count = request.headers().get("x-stainless-retry-count").and_then(|count| count.to_str().ok());
-    count.is_some_and(|count| count.parse().is_ok_and(|count: u32| count > 0))
+    sender.send(Recipient::agent(agent), body, Some("send_message_streaming")).await
 }
 
 /// Send messages to an agent in the background.
@@ -201,16 +161,11 @@ fn is_repeat(request: &HttpRequest) -> bool {
     responses((status = 200, description = "The run that has begun.", body = Run))
 )]
 pub(crate) async fn create_agent_message_async(
-    RequestActor(actor): RequestActor,
-    services: Data<Services>,
-    workers: Data<Workers>,
+    sender: Sender,
     PathId(agent): PathId<AgentId>,
-    OnPending(when_pending): OnPending,
     JsonBody(body): JsonBody<AsyncSendRequest>,
 ) -> Answer<Run> {
-    let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
-    let run = workers.run(async move { services.agent_loop().start(&actor, recipient, body).await }).await?;
-    Ok(Json(run))
+    Ok(Json(sender.start(Recipient::agent(agent), body).await?))
 }
 
 /// Cancel runs of an agent.

@@ -1,16 +1,14 @@
 //! `POST /v1/conversations/{conversation_id}/messages`
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::HttpResponse;
 
 use crate::{
-    app::Workers,
     error::ApiError,
-    extract::{JsonBody, OnPending, PathHistory, RequestActor},
+    extract::{JsonBody, PathHistory, Sender},
     managers::{
-        Recipient, Services,
+        Recipient,
         schema::{ConversationSendRequest, SendResponse, StreamingSendRequest},
     },
-    routes::agents::messages::send,
 };
 
 /// Send messages to a conversation.
@@ -27,16 +25,11 @@ use crate::{
     )))
 )]
 pub(crate) async fn send_conversation_message(
-    RequestActor(actor): RequestActor,
-    services: Data<Services>,
-    workers: Data<Workers>,
+    sender: Sender,
     PathHistory(name): PathHistory,
-    OnPending(when_pending): OnPending,
     JsonBody(body): JsonBody<ConversationSendRequest>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let history = services.conversations().history(&actor, name, body.agent_id).await?;
-    let recipient = Recipient { when_pending, ..Recipient::conversation(history) };
+    let history = sender.services().conversations().history(sender.actor(), name, body.agent_id).await?;
     let body = StreamingSendRequest { request: body.request, stream: body.stream };
-    send(&request, &workers, &services, actor, recipient, body, None).await
+    sender.send(Recipient::conversation(history), body, None).await
 }
