@@ -48,7 +48,7 @@ impl Services {
         })
         .await?;
         let catalog = Catalog::new(&llm);
-        let node = Node::new(settings.node.clone());
+        let node = Node::new(settings.node.clone(), settings.lease);
         let outbound = Outbound::new(settings.allow_private_addresses);
         let step_webhook = StepWebhook::new(settings.step_webhook.clone());
         let frames = FrameStore::start(db.clone());

@@ -69,17 +69,16 @@ pub fn holder(conn: &mut Conn, key: &str) -> Result<Option<RunId>> {
     Ok(run.and_then(|run| run.parse().ok()))
 }
 
-/// Gives the lease back, if this run holds it.
-pub fn release(conn: &mut Conn, key: &str, run_id: RunId) -> Result<()> {
+/// Gives the lease back, if this run holds it. Returns whether it did.
+pub fn release(conn: &mut Conn, key: &str, run_id: RunId) -> Result<bool> {
     let held = t::table.filter(t::key.eq(key)).filter(t::run_id.eq(run_id.to_string()));
-    with_backend!(conn, c => diesel::delete(held).execute(c))?;
-    Ok(())
+    let released = with_backend!(conn, c => diesel::delete(held).execute(c))?;
+    Ok(released == 1)
 }
 
-/// Renews the leases that these runs hold.
-pub fn renew(conn: &mut Conn, runs: &[String], until: NaiveDateTime) -> Result<()> {
-    with_backend!(conn, c => {
-        diesel::update(t::table.filter(t::run_id.eq_any(runs))).set(t::lease_until.eq(until)).execute(c)
-    })?;
+/// Renews the leases that these runs hold on this node.
+pub fn renew(conn: &mut Conn, runs: &[String], node: &str, until: NaiveDateTime) -> Result<()> {
+    let held = t::table.filter(t::run_id.eq_any(runs)).filter(t::node_id.eq(node));
+    with_backend!(conn, c => diesel::update(held).set(t::lease_until.eq(until)).execute(c))?;
     Ok(())
 }

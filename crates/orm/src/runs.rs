@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Actor, Conn, Result,
-    connection::with_backend,
+    connection::{lock_row, with_backend},
     json::RawJson,
     row::{changed, readable},
     schema::{
@@ -122,6 +122,33 @@ pub fn insert<R: Serialize>(conn: &mut Conn, actor: &Actor, run: &NewRun<'_>, re
     Ok(())
 }
 
+/// How things stand with a run, for the process that carries it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on.
+    Going,
+    /// It was cancelled, and is to be wound up.
+    Cancelled,
+    /// It is no longer this node's: another one has taken it up, or it was settled.
+    Lost,
+    /// There is no such run any more.
+    Gone,
+}
+
+/// How things stand with a run, which stays so until the transaction ends. What a turn stores begins with this: a node
+/// that was out of reach for longer than a lease must not write into what another one carries on.
+pub fn standing(conn: &mut Conn, id: RunId, node: &str) -> Result<Standing> {
+    lock_row!(conn, t, id);
+    let query = t::table.find(id.to_string()).select((t::status, t::node_id));
+    let row: Option<(String, Option<String>)> = with_backend!(conn, c => query.first(c).optional())?;
+    Ok(match row {
+        None => Standing::Gone,
+        Some((_, holder)) if holder.as_deref() != Some(node) => Standing::Lost,
+        Some((status, _)) if GOING.contains(&status.as_str()) => Standing::Going,
+        Some(_) => Standing::Cancelled,
+    })
+}
+
 /// Notes that a run has got its history.
 pub fn set_running(conn: &mut Conn, id: RunId) -> Result<()> {
     let run = t::table.find(id.to_string()).filter(t::status.eq(RunStatus::Created.as_str()));
@@ -130,8 +157,8 @@ pub fn set_running(conn: &mut Conn, id: RunId) -> Result<()> {
     Ok(())
 }
 
-/// Notes that a step has ended. Returns whether the run is still going: it may have been cancelled.
-pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P>) -> Result<bool> {
+/// Notes that a step has ended, unless the run was cancelled meanwhile.
+pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P>) -> Result<()> {
     let run = || t::table.find(id.to_string());
     let mut used: Vec<String> = Vec::new();
     if !done.tools.is_empty() {
@@ -151,24 +178,22 @@ pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P
         t::updated_at.eq(Timestamp::now().naive()),
     );
     let going = run().filter(t::status.eq_any(GOING));
-    let changed = with_backend!(conn, c => {
-        let changed = diesel::update(going).set(change).execute(c)?;
+    with_backend!(conn, c => {
+        diesel::update(going).set(change).execute(c)?;
         if let Some(used) = used {
             diesel::update(run()).set(t::tools_used.eq(used)).execute(c)?;
         }
-        QueryResult::Ok(changed)
+        QueryResult::Ok(())
     })?;
-    Ok(changed == 1)
+    Ok(())
 }
 
-/// Stores the state of the tool calls under way, for whoever must carry on after a crash. Returns whether the run is
-/// still going.
-pub fn set_draft<D: Serialize>(conn: &mut Conn, id: RunId, draft: &D) -> Result<bool> {
-    let draft = RawJson::of(draft)?;
+/// Stores the state of the tool calls under way, for whoever must carry on after a crash.
+pub fn set_draft<D: Serialize>(conn: &mut Conn, id: RunId, draft: &D) -> Result<()> {
     let run = t::table.find(id.to_string()).filter(t::status.eq_any(GOING));
-    let change = (t::draft.eq(draft), t::updated_at.eq(Timestamp::now().naive()));
-    let changed = with_backend!(conn, c => diesel::update(run).set(change).execute(c))?;
-    Ok(changed == 1)
+    let change = (t::draft.eq(RawJson::of(draft)?), t::updated_at.eq(Timestamp::now().naive()));
+    with_backend!(conn, c => diesel::update(run).set(change).execute(c))?;
+    Ok(())
 }
 
 /// Ends a run. One that is going gets this end, and true is returned. An end is final: one that was cancelled
@@ -282,9 +307,14 @@ pub enum CancelOf {
     History(String),
 }
 
-/// Makes a run of a node that is gone one of this node. Returns whether it was still nobody's.
-pub fn take_over(conn: &mut Conn, id: RunId, from: &str, node: &str, until: Timestamp) -> Result<bool> {
-    let run = t::table.find(id.to_string()).filter(t::status.eq_any(GOING)).filter(t::node_id.eq(from));
+/// Makes a run of a node that is gone one of this node. Returns whether it was still as it was found: nobody else has
+/// taken it up, not even a new process of the same node, and it has not ended.
+pub fn take_over(conn: &mut Conn, orphan: &Orphan, node: &str, until: Timestamp) -> Result<bool> {
+    let run = t::table
+        .find(orphan.id.to_string())
+        .filter(t::status.eq_any(GOING))
+        .filter(t::node_id.eq(orphan.node_id.clone().unwrap_or_default()))
+        .filter(t::resumes.eq(orphan.resumes));
     let change = (
         t::node_id.eq(node),
         t::lease_until.eq(until.naive()),
@@ -295,10 +325,18 @@ pub fn take_over(conn: &mut Conn, id: RunId, from: &str, node: &str, until: Time
     Ok(changed == 1)
 }
 
-/// Renews the promise that these runs are alive.
-pub fn renew(conn: &mut Conn, runs: &[String], until: NaiveDateTime) -> Result<()> {
-    let runs = t::table.filter(t::id.eq_any(runs)).filter(t::node_id.is_not_null());
+/// Renews the promise of a node that these runs are alive, as far as they are still its own.
+pub fn renew(conn: &mut Conn, runs: &[String], node: &str, until: NaiveDateTime) -> Result<()> {
+    let runs = t::table.filter(t::id.eq_any(runs)).filter(t::node_id.eq(node));
     with_backend!(conn, c => diesel::update(runs).set(t::lease_until.eq(until)).execute(c))?;
+    Ok(())
+}
+
+/// Takes the promise back that this run is alive, so that another node takes it up at once.
+pub fn let_go(conn: &mut Conn, id: RunId, node: &str) -> Result<()> {
+    let run = t::table.find(id.to_string()).filter(t::node_id.eq(node));
+    let long_ago = chrono::DateTime::UNIX_EPOCH.naive_utc();
+    with_backend!(conn, c => diesel::update(run).set(t::lease_until.eq(long_ago)).execute(c))?;
     Ok(())
 }
 

@@ -11,7 +11,6 @@ use muisti_orm::{
 
 use super::{
     asking::{chat_request, in_parallel},
-    compaction::{Gauge, Trigger},
     deltas::Deltas,
     loaded::{ChatModel, Loaded},
     rules::Allowed,
@@ -45,16 +44,15 @@ impl Turn {
         let mut shortened = 0;
         // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
         let offered = loaded.offer(&allowed.tools, &self.request);
-        let gauge = self.gauge.get_or_insert_with(|| Gauge::of(model));
-        if gauge.overflows(&loaded.context, &offered) {
+        if self.overflows(loaded, model, &offered).await? {
             shortened += 1;
-            self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
+            self.shorten(step.id, loaded, model, shortened).await?;
         }
         loop {
             let active = Arc::clone(&self.active);
             let asked = tokio::select! {
                 biased;
-                () = active.cancelled() => return Err(Halt::Cancelled),
+                halt = active.halted() => return Err(halt),
                 asked = self.call_model(step, loaded, model, allowed) => asked,
             };
             let overflow = match asked {
@@ -62,8 +60,7 @@ impl Turn {
                 asked => return asked.map_err(Halt::Failed),
             };
             shortened += 1;
-            let room =
-                shortened <= SHORTENINGS && self.shorten(Trigger::Overflow, step.id, loaded, model, shortened).await?;
+            let room = shortened <= SHORTENINGS && self.shorten(step.id, loaded, model, shortened).await?;
             if !room {
                 let window = model.config.context_window;
                 return Err(Error::ContextWindowExceeded(format!(

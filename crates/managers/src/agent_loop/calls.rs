@@ -33,6 +33,9 @@ pub(super) struct UnderWay {
     /// Whether the model asked to be woken again, in the older style.
     #[serde(default)]
     pub(super) wakes: bool,
+    /// What goes into the history before the calls, where that is not the input as it was accepted.
+    #[serde(default)]
+    pub(super) input: Option<Vec<StoredMessage>>,
     pub(super) draft: Draft,
 }
 
@@ -80,7 +83,7 @@ impl Turn {
     ///
     /// Before tools start it is stored that they do, with the returns of those that ended.
     pub(super) async fn carry_out(&mut self, loaded: &Loaded, allowed: Option<&Allowed>) -> Turned<Called> {
-        let Some(UnderWay { step, usage, wakes, mut draft }) = self.under_way.clone() else {
+        let Some(UnderWay { step, usage, wakes, input, mut draft }) = self.under_way.clone() else {
             return Err(Error::Internal("there are no tool calls to be carried out".to_owned()).into());
         };
         let prefilled = allowed.map(|allowed| self.rules.prefilled(allowed)).unwrap_or_default();
@@ -116,11 +119,12 @@ impl Turn {
         for group in groups.filter(|group| !group.is_empty()) {
             let places: Vec<usize> = group.iter().map(|(place, ..)| *place).collect();
             draft.start(&places);
-            self.keep(UnderWay { step, usage: usage.clone(), wakes, draft: draft.clone() }).await?;
+            let (usage, input) = (usage.clone(), input.clone());
+            self.keep(UnderWay { step, usage, wakes, input, draft: draft.clone() }).await?;
             let running = join_all(group.into_iter().map(|(_, tool, arguments)| run(tool, arguments)));
             let outcomes = tokio::select! {
                 biased;
-                () = self.active.cancelled() => return Err(Halt::Cancelled),
+                halt = self.active.halted() => return Err(halt),
                 outcomes = running => outcomes,
             };
             for (place, outcome) in places.into_iter().zip(outcomes) {
@@ -134,9 +138,15 @@ impl Turn {
     /// Stores how far the calls are.
     async fn keep(&mut self, under_way: UnderWay) -> Turned<()> {
         self.under_way = Some(under_way.clone());
-        let run_id = self.run_id;
-        let kept = self.services.db().write(move |conn| runs::set_draft(conn, run_id, &under_way).map_err(Error::from));
-        if kept.await? { Ok(()) } else { Err(Halt::Cancelled) }
+        let (run_id, node) = (self.run_id, self.services.node().clone());
+        let kept = self.services.db().write(move |conn| {
+            let standing = runs::standing(conn, run_id, node.id())?;
+            if standing == runs::Standing::Going {
+                runs::set_draft(conn, run_id, &under_way)?;
+            }
+            Ok::<_, Error>(standing)
+        });
+        Halt::check(kept.await?, self.history.agent_id)
     }
 
     /// Tells the rules what was called. Returns whether a tool that ends the turn was among it.
@@ -194,8 +204,19 @@ impl Turn {
 
     /// The model's answer as the history keeps it when the client must first decide on some of its calls: what was
     /// said with the calls that need no decision, and the request for the others.
+    ///
+    /// Arguments that rules set are in the request already: what the client decides on is what will be done.
     pub(super) fn ask_client(&self, mut assistant: StoredMessage, allowed: &Allowed) -> Vec<StoredMessage> {
-        let calls = std::mem::take(&mut assistant.tool_calls);
+        let mut calls = std::mem::take(&mut assistant.tool_calls);
+        let prefilled = self.rules.prefilled(allowed);
+        for call in &mut calls {
+            if let Some(set) = prefilled.get(&call.function.name)
+                && let Ok(mut arguments) = tool_arguments(&call.function.arguments)
+            {
+                arguments.extend(set.args.clone());
+                call.function.arguments = Value::Object(arguments).to_string();
+            }
+        }
         let (wait, free): (Vec<_>, Vec<_>) =
             calls.into_iter().partition(|call| self.waits_for_client(&call.function.name, allowed));
         let mut request = assistant.clone();

@@ -8,7 +8,7 @@ use muisti_orm::{
     steps,
 };
 
-use super::{calls::UnderWay, draft, turn::close};
+use super::{calls::UnderWay, draft, opening::what_stays, turn::close};
 use crate::{Actor, Error, Result};
 
 /// What there is to be put in order.
@@ -22,12 +22,26 @@ pub(super) struct Early {
     pub(super) under_way: Option<UnderWay>,
     /// Input that is not in the history.
     pub(super) input: Vec<StoredMessage>,
-    /// Whether the input goes into the history even if nothing came of it: its client was told that it is taken.
-    pub(super) keep_input: bool,
+    /// Input that comes behind the returns of the calls, if it goes into the history at all.
+    pub(super) deferred: Vec<StoredMessage>,
+    /// What of the input goes into the history if nothing came of it.
+    pub(super) keep: Keep,
     /// What went wrong, if something did.
     pub(super) error: Option<ErrorMessage>,
     pub(super) end: runs::RunEnd,
     pub(super) track: bool,
+}
+
+/// What of the input goes into the history of which nothing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Nothing: its client knows that it has to send it again.
+    Nothing,
+    /// What does not bury the calls that wait for the client: it was told that the input is taken. `denies` says whether
+    /// the run was to deny them.
+    WhatFits { denies: bool },
+    /// All of it: what waited is dealt with in it.
+    All,
 }
 
 impl Early {
@@ -37,10 +51,16 @@ impl Early {
     /// The calls under way are answered, for what they did cannot be undone; of a model that had not finished its
     /// answer nothing stays.
     pub(super) fn settle(&self, conn: &mut Conn) -> Result<bool> {
-        let mut stored: Vec<StoredMessage> = Vec::new();
-        if self.under_way.is_some() || self.keep_input {
-            stored.extend(self.input.iter().cloned());
-        }
+        let input = self.input.clone();
+        let mut stored = match self.keep {
+            _ if self.under_way.is_some() => input,
+            Keep::Nothing => Vec::new(),
+            Keep::All => input,
+            Keep::WhatFits { denies } => {
+                let organization = self.actor.organization_id;
+                what_stays(conn, organization, self.history, self.run_id, input, denies)?
+            }
+        };
         let usage = self.under_way.as_ref().and_then(|under_way| under_way.usage.clone());
         let mut step_id = self.step;
         if let Some(under_way) = &self.under_way {
@@ -49,10 +69,13 @@ impl Early {
             draft.settle(if cancelled { draft::cancelled } else { draft::interrupted });
             let made = draft.into_messages();
             step_id = step_id.or_else(|| made.first().and_then(|message| message.step_id));
-            stored.iter_mut().for_each(|message| message.step_id = step_id);
+            stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
             stored.extend(made);
+            if self.keep != Keep::Nothing {
+                stored.extend(self.deferred.iter().cloned());
+            }
         } else {
-            stored.iter_mut().for_each(|message| message.step_id = step_id);
+            stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
         }
         if !stored.is_empty() {
             messages::insert(conn, &self.actor, &stored)?;

@@ -38,7 +38,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn release(&self, conn: &mut Conn) -> muisti_orm::Result<()> {
+    fn release(&self, conn: &mut Conn) -> muisti_orm::Result<bool> {
         leases::release(conn, &self.key, self.holder)
     }
 }
@@ -82,7 +82,8 @@ impl Held {
     /// Makes the change and gives the history back, in one transaction.
     ///
     /// # Errors
-    /// Those of the change, of which then nothing is stored.
+    /// Those of the change, of which then nothing is stored; [`Error::Busy`] when this server was out of reach for so
+    /// long that another one has got the history.
     pub(crate) async fn write<T, F>(mut self, change: F) -> Result<T>
     where
         T: Send + 'static,
@@ -91,8 +92,10 @@ impl Held {
         let claim = self.claim.clone();
         let made = self.services.db().write(move |conn| {
             let made = change(conn)?;
-            claim.release(conn)?;
-            Ok::<_, Error>(made)
+            if claim.release(conn)? {
+                return Ok::<_, Error>(made);
+            }
+            Err(Error::Busy(leases::holder(conn, &claim.key)?))
         });
         let made = made.await?;
         self.place = None;

@@ -13,12 +13,10 @@ use muisti_orm::schema::{RunId, Timestamp};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{history_lock::HistoryLocks, repeat::Repeats};
+use super::{history_lock::HistoryLocks, repeat::Repeats, turn::Halt};
 
-/// How long a lease holds without being renewed.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// How often leases are renewed.
-pub(crate) const RENEWAL: Duration = Duration::from_secs(10);
+/// How often a lease is renewed in the time that it holds.
+const RENEWALS: u32 = 3;
 
 /// This process among all that share the database.
 #[derive(Clone)]
@@ -26,27 +24,41 @@ pub struct Node(Arc<Inner>);
 
 struct Inner {
     id: String,
+    /// How long a lease holds without being renewed.
+    lease: Duration,
     locks: HistoryLocks,
     repeats: Repeats,
-    /// The turns that live here, and the way to tell each that it is cancelled.
-    active: Mutex<HashMap<RunId, watch::Sender<bool>>>,
+    /// The turns that live here, and the way to tell each what to do.
+    active: Mutex<HashMap<RunId, watch::Sender<Order>>>,
     changed: Notify,
     closing: AtomicBool,
+}
+
+/// What a turn is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    GoOn,
+    /// End: its run is cancelled.
+    Cancel,
+    /// Leave everything in a state from which others go on: the server stops.
+    Stop,
 }
 
 /// A turn that lives here, until it is dropped.
 pub(super) struct ActiveTurn {
     node: Node,
     run: RunId,
-    cancelled: watch::Receiver<bool>,
+    order: watch::Receiver<Order>,
 }
 
 impl Node {
     /// The node with this name, or with a new one. A name that stays from one start to the next lets the next one know
-    /// at once what the last one has left behind; no two processes may have it at the same time.
-    pub(crate) fn new(name: Option<String>) -> Self {
+    /// at once what the last one has left behind; no two processes may have it at the same time. `lease` is how long
+    /// the others wait for a sign of it.
+    pub(crate) fn new(name: Option<String>, lease: Duration) -> Self {
         Self(Arc::new(Inner {
             id: name.unwrap_or_else(|| format!("node-{}", Uuid::new_v4())),
+            lease,
             locks: HistoryLocks::default(),
             repeats: Repeats::default(),
             active: Mutex::default(),
@@ -70,7 +82,12 @@ impl Node {
 
     /// The time until which what is taken or renewed now is this node's.
     pub(super) fn lease_until(&self) -> Timestamp {
-        (Timestamp::now().utc() + LEASE).into()
+        (Timestamp::now().utc() + self.0.lease).into()
+    }
+
+    /// How often leases are renewed.
+    pub(super) fn renewal(&self) -> Duration {
+        self.0.lease / RENEWALS
     }
 
     /// Whether no new turns are taken on.
@@ -79,15 +96,28 @@ impl Node {
     }
 
     pub(super) fn enter(&self, run: RunId) -> ActiveTurn {
-        let (cancel, cancelled) = watch::channel(false);
-        self.active().insert(run, cancel);
-        ActiveTurn { node: self.clone(), run, cancelled }
+        let (give, order) = watch::channel(Order::GoOn);
+        self.active().insert(run, give);
+        ActiveTurn { node: self.clone(), run, order }
     }
 
     /// Tells a turn that lives here that it is cancelled.
     pub(super) fn cancel(&self, run: RunId) {
-        if let Some(cancel) = self.active().get(&run) {
-            cancel.send_replace(true);
+        if let Some(turn) = self.active().get(&run) {
+            turn.send_replace(Order::Cancel);
+        }
+    }
+
+    /// Tells all turns that live here that the server stops.
+    pub(super) fn stop(&self) {
+        for turn in self.active().values() {
+            turn.send_if_modified(|order| {
+                let goes_on = *order == Order::GoOn;
+                if goes_on {
+                    *order = Order::Stop;
+                }
+                goes_on
+            });
         }
     }
 
@@ -112,18 +142,21 @@ impl Node {
         self.active().len()
     }
 
-    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, watch::Sender<bool>>> {
+    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, watch::Sender<Order>>> {
         self.0.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ActiveTurn {
-    /// Waits until the turn is cancelled.
-    pub(super) async fn cancelled(&self) {
-        let mut cancelled = self.cancelled.clone();
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+    /// Waits until the turn may not go on.
+    pub(super) async fn halted(&self) -> Halt {
+        let mut orders = self.order.clone();
+        let order = orders.wait_for(|order| *order != Order::GoOn).await.map(|order| *order);
+        match order {
+            Ok(Order::Stop) => Halt::Stopped,
+            Ok(Order::Cancel | Order::GoOn) => Halt::Cancelled,
             // The other end lives as long as this turn.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 }

@@ -9,20 +9,19 @@ use muisti_orm::{
     Conn, DatabaseUrl,
     histories::HistoryId,
     leases, runs,
-    schema::{ErrorMessage, MessageRole, RunId, RunStatus, StopReason, StreamEvent},
+    schema::{MessageRole, RunId, StopReason, StoredMessage, StreamEvent, Timestamp},
     steps,
 };
 use serde_json::Map;
 
 use super::{
-    accept::WhenPending,
     calls::UnderWay,
-    ending::Early,
-    node::RENEWAL,
+    ending::{Early, Keep},
+    failure::Failure,
     request::TurnRequest,
     rules::Rules,
     sink::Sink,
-    turn::{Progress, Turn},
+    turn::{Progress, Turn, nanoseconds, run_status},
 };
 use crate::{Error, Result, Services};
 
@@ -36,6 +35,8 @@ const CANCEL_POLL: Duration = Duration::from_millis(500);
 const SWEEPING: Duration = Duration::from_secs(10 * 60);
 /// How long a run that is carried on waits for other turns of its history.
 const RESUME_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a stop waits, after its grace, until the turns have put everything in order behind them.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Services {
     /// Carries on or settles what processes that are gone have left behind. To be called before anything is accepted:
@@ -58,13 +59,15 @@ impl Services {
     pub async fn stay_alive(self) {
         let mut beats = tokio::time::interval(CANCEL_POLL);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let beats_between = |period: Duration| u32::try_from(period.as_millis() / CANCEL_POLL.as_millis()).unwrap_or(1);
+        let beats_between =
+            |period: Duration| u32::try_from(period.as_millis() / CANCEL_POLL.as_millis()).unwrap_or(1).max(1);
+        let renewal = self.node().renewal();
         for beat in 1_u32.. {
             beats.tick().await;
             if let Err(error) = self.notice_cancelled().await {
                 tracing::warn!(%error, "whether runs are cancelled could not be seen");
             }
-            if beat % beats_between(RENEWAL) == 0
+            if beat % beats_between(renewal) == 0
                 && let Err(error) = self.renew().await
             {
                 tracing::warn!(%error, "the leases of this node could not be renewed");
@@ -79,7 +82,7 @@ impl Services {
             {
                 tracing::warn!(%error, "old traces could not be deleted");
             }
-            if beat % beats_between(RENEWAL / 2) == 0
+            if beat % beats_between(renewal / 2) == 0
                 && let Err(error) = self.look_after(runs::Unsettled::Expired).await
             {
                 tracing::warn!(%error, "runs that nobody carries on could not be looked after");
@@ -87,19 +90,24 @@ impl Services {
         }
     }
 
-    /// Takes on no new turns, waits at most `grace` for those that are going, and settles the rest.
+    /// Takes on no new turns and waits at most `grace` for those that are going. Then the runs of the background are
+    /// left to other nodes, or the next start, and all others are settled.
     ///
     /// # Errors
-    /// When the rest cannot be settled; the next start will do it.
+    /// When something cannot be settled; the next start will do it.
     pub async fn shut_down(&self, grace: Duration) -> Result<()> {
         let left = self.node().close(grace).await;
         if left == 0 {
             return Ok(());
         }
         tracing::warn!(left, "turns are cut off by the end of the server");
+        self.node().stop();
+        if self.node().close(LAST_WORDS).await == 0 {
+            return Ok(());
+        }
+        // Those that did not listen.
         let own: HashSet<RunId> = self.node().runs().into_iter().collect();
         let orphans = self.db().read(|conn| runs::unsettled(conn, &runs::Unsettled::All, i64::MAX)).await;
-        // Those of the background another node, or the next start, carries on.
         let orphans = orphans.map_err(Error::from)?.into_iter();
         for orphan in orphans.filter(|orphan| own.contains(&orphan.id) && !orphan.background) {
             let id = orphan.id;
@@ -114,13 +122,12 @@ impl Services {
         if runs.is_empty() {
             return Ok(());
         }
-        let until = self.node().lease_until().naive();
-        self.db()
-            .write(move |conn| {
-                runs::renew(conn, &runs, until)?;
-                leases::renew(conn, &runs, until).map_err(Error::from)
-            })
-            .await
+        let (node, until) = (self.node().clone(), self.node().lease_until().naive());
+        let renewed = self.db().write(move |conn| {
+            runs::renew(conn, &runs, node.id(), until)?;
+            leases::renew(conn, &runs, node.id(), until).map_err(Error::from)
+        });
+        renewed.await
     }
 
     /// Tells the turns that live here of what was cancelled through another node.
@@ -134,65 +141,87 @@ impl Services {
         Ok(())
     }
 
+    /// Carries on or settles these runs. One with which that fails is left for the next time, and is no reason to leave
+    /// the others.
     async fn look_after(&self, which: runs::Unsettled) -> Result<usize> {
+        let mut tried: HashSet<RunId> = HashSet::new();
         let mut done = 0;
         loop {
             let own: HashSet<RunId> = self.node().runs().into_iter().collect();
-            let which = which.clone();
+            let (which, limit) = (which.clone(), BATCH.saturating_add(i64::try_from(tried.len()).unwrap_or(0)));
             let orphans =
-                self.db().read(move |conn| runs::unsettled(conn, &which, BATCH)).await.map_err(Error::from)?;
-            let orphans: Vec<_> = orphans.into_iter().filter(|orphan| !own.contains(&orphan.id)).collect();
+                self.db().read(move |conn| runs::unsettled(conn, &which, limit)).await.map_err(Error::from)?;
+            let is_new = |orphan: &runs::Orphan| !own.contains(&orphan.id) && !tried.contains(&orphan.id);
+            let orphans: Vec<_> = orphans.into_iter().filter(is_new).collect();
             if orphans.is_empty() {
                 return Ok(done);
             }
             for orphan in orphans {
-                done += 1;
-                let id = orphan.id;
-                let goes_on = orphan.background && !orphan.cancelled && orphan.resumes < MOST_RESUMES;
-                if let Some(request) = orphan.request().filter(|_| goes_on) {
-                    self.carry_on(orphan, request).await?;
-                    tracing::warn!(run_id = %id, "carries on a run that was interrupted");
-                } else {
-                    self.settle(orphan).await?;
-                    tracing::warn!(run_id = %id, "settled a run that was interrupted");
+                let run_id = orphan.id;
+                match self.take_care_of(orphan).await {
+                    Ok(true) => done += 1,
+                    // Somebody was faster; what is left of it, if anything, the next look shows.
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(%run_id, %error, "an interrupted run could not be taken care of"),
                 }
+                tried.insert(run_id);
             }
         }
     }
 
-    /// Makes an interrupted run one of this node, and goes on with it from where it was.
-    async fn carry_on(&self, orphan: runs::Orphan, request: TurnRequest) -> Result<()> {
-        let history = HistoryId { agent_id: orphan.agent_id, conversation_id: orphan.conversation_id };
-        let (run_id, node) = (orphan.id, self.node().clone());
-        let from = orphan.node_id.clone().unwrap_or_default();
+    /// Carries an interrupted run on, or settles it. Returns whether it was there to be taken care of.
+    async fn take_care_of(&self, orphan: runs::Orphan) -> Result<bool> {
+        let run_id = orphan.id;
+        let goes_on = orphan.background && !orphan.cancelled && orphan.resumes < MOST_RESUMES;
+        match orphan.request().filter(|_| goes_on) {
+            Some(request) => {
+                let taken = self.carry_on(orphan, request).await?;
+                if taken {
+                    tracing::warn!(%run_id, "carries on a run that was interrupted");
+                }
+                Ok(taken)
+            }
+            None => {
+                self.settle(orphan).await?;
+                tracing::warn!(%run_id, "settled a run that was interrupted");
+                Ok(true)
+            }
+        }
+    }
+
+    /// Makes an interrupted run one of this node, and goes on with it from where it was. Returns false when another
+    /// node was faster.
+    async fn carry_on(&self, orphan: runs::Orphan, request: TurnRequest) -> Result<bool> {
+        let history = history_of(&orphan);
+        let (run_id, actor, node) = (orphan.id, orphan.actor, self.node().clone());
         // Before it is this node's in the database: nobody here must take it for an orphan.
         let active = Arc::new(self.node().enter(run_id));
+        let found = orphan.clone();
         let taken = self.db().write(move |conn| {
             let until = node.lease_until();
-            if !runs::take_over(conn, run_id, &from, node.id(), until)? {
+            if !runs::take_over(conn, &found, node.id(), until)? {
                 return Ok::<_, Error>(None);
             }
             let key = history.key();
             let lease = leases::Lease { key: &key, run_id, node_id: node.id(), until };
             let held = leases::take_over(conn, &lease)?;
+            if held {
+                runs::set_running(conn, run_id)?;
+            }
             Ok(Some((held, steps::pending(conn, run_id)?)))
         });
-        let Some((holds_history, open)) = taken.await? else { return Ok(()) };
+        let Some((holds_history, open)) = taken.await? else { return Ok(false) };
         let progress: Progress = orphan.progress().unwrap_or_default();
-        let mut under_way: Option<UnderWay> = orphan.draft();
-        let mut input = orphan.pending_input;
-        let mut deferred = Vec::new();
+        let age = age_of(&orphan);
+        let Left { mut under_way, input, deferred, rewritten } = Left::by(orphan);
         if let Some(under_way) = &mut under_way {
             under_way.draft.settle_started();
-            if under_way.step.is_none() && input.first().is_some_and(|first| first.role == MessageRole::Approval) {
-                deferred = input.split_off(1);
-            }
         }
         let types = request.config.include_return_message_types.clone();
-        let sink = Sink::resume(self.frames(), run_id, request.stream.stream_tokens, types).await?;
+        let sink = Sink::resume(self.frames(), run_id, age, request.stream.stream_tokens, types).await?;
         let turn = Turn {
             services: self.clone(),
-            actor: orphan.actor,
+            actor,
             run_id,
             history,
             request,
@@ -204,8 +233,9 @@ impl Services {
             rounds: progress.rounds,
             open,
             under_way,
+            rewritten,
+            anew: None,
             loaded: None,
-            when_pending: WhenPending::Refuse,
             gauge: None,
             logprobs: None,
             calls_back: true,
@@ -216,7 +246,7 @@ impl Services {
             active,
         };
         tokio::spawn(turn.run(RESUME_PATIENCE));
-        Ok(())
+        Ok(true)
     }
 
     /// Brings the history of an interrupted run into a state from which it goes on, and ends the run.
@@ -229,50 +259,81 @@ impl Services {
 }
 
 fn settle(conn: &mut Conn, orphan: &runs::Orphan, track: bool) -> Result<()> {
-    let under_way: Option<UnderWay> = orphan.draft();
-    let keep_input = orphan.accepted && !orphan.cancelled;
-    let kept = under_way.is_some() || (keep_input && !orphan.pending_input.is_empty());
-    let error = (!orphan.cancelled).then(|| interrupted(orphan.id, kept));
+    let progress: Option<Progress> = orphan.progress();
+    let left = Left::by(orphan.clone());
+    let keep = match orphan.request::<TurnRequest>() {
+        _ if orphan.cancelled || !orphan.accepted => Keep::Nothing,
+        Some(request) => request.keep(),
+        None => Keep::WhatFits { denies: false },
+    };
+    let kept = left.under_way.is_some() || progress.is_some() || keep != Keep::Nothing;
+    let progress = progress.unwrap_or_default();
+    let (stop_reason, error) = match progress.stop {
+        _ if orphan.cancelled => (StopReason::Cancelled, None),
+        // All was done but to say so.
+        Some(stop_reason) => (stop_reason, None),
+        None => (StopReason::Error, Some(Failure::interrupted(orphan.id, kept))),
+    };
     let mut metadata = Map::new();
     metadata.extend(error.as_ref().and_then(|error| Some(("error".to_owned(), serde_json::to_value(error).ok()?))));
-    let (status, stop_reason) = if orphan.cancelled {
-        (RunStatus::Cancelled, StopReason::Cancelled)
-    } else {
-        (RunStatus::Failed, StopReason::Error)
-    };
     let early = Early {
         actor: orphan.actor,
         run_id: orphan.id,
-        history: HistoryId { agent_id: orphan.agent_id, conversation_id: orphan.conversation_id },
+        history: history_of(orphan),
         step: steps::pending(conn, orphan.id)?,
-        under_way,
-        input: orphan.pending_input.clone(),
-        keep_input,
+        under_way: left.under_way,
+        input: left.input,
+        deferred: left.deferred,
+        keep,
         error: error.clone(),
-        end: runs::RunEnd { status, stop_reason, metadata, ttft_ns: None, total_duration_ns: None },
+        end: runs::RunEnd {
+            status: run_status(stop_reason),
+            stop_reason,
+            metadata,
+            ttft_ns: None,
+            total_duration_ns: nanoseconds(age_of(orphan)),
+        },
         track,
     };
     early.settle(conn)?;
     if orphan.background {
-        let reason = StreamEvent::StopReason(stop_reason.into());
-        let events: Vec<StreamEvent> = [reason].into_iter().chain(error.map(StreamEvent::Error)).collect();
-        crate::frames::append_end(conn, orphan.id, events)?;
+        let last = error.map_or_else(|| StreamEvent::Usage(progress.usage), StreamEvent::Error);
+        crate::frames::append_end(conn, orphan.id, vec![StreamEvent::StopReason(stop_reason.into()), last])?;
     }
     Ok(())
 }
 
-/// What an interrupted run is said to have failed with.
-fn interrupted(run_id: RunId, kept: bool) -> ErrorMessage {
-    let detail = if kept {
-        "What was sent and what was done is in the history. Send another message to go on."
-    } else {
-        "Nothing of it was kept. Send the message again."
-    };
-    ErrorMessage {
-        run_id,
-        error_type: "server_interrupted".to_owned(),
-        message: "The server stopped before this run was finished.".to_owned(),
-        detail: Some(detail.to_owned()),
-        seq_id: None,
+/// What an interrupted run has left that is not in the history.
+struct Left {
+    under_way: Option<UnderWay>,
+    input: Vec<StoredMessage>,
+    deferred: Vec<StoredMessage>,
+    rewritten: bool,
+}
+
+impl Left {
+    fn by(orphan: runs::Orphan) -> Self {
+        let mut under_way: Option<UnderWay> = orphan.draft();
+        let mut input = orphan.pending_input;
+        let mut deferred = Vec::new();
+        let answered = |under_way: &UnderWay| under_way.step.is_none();
+        // What was sent with the answer to an approval request comes behind the calls that it has let through.
+        if under_way.as_ref().is_some_and(answered)
+            && input.first().is_some_and(|first| first.role == MessageRole::Approval)
+        {
+            deferred = input.split_off(1);
+        }
+        let rewritten = under_way.as_mut().and_then(|under_way| under_way.input.take());
+        let is_rewritten = rewritten.is_some();
+        Self { under_way, input: rewritten.unwrap_or(input), deferred, rewritten: is_rewritten }
     }
+}
+
+fn history_of(orphan: &runs::Orphan) -> HistoryId {
+    HistoryId { agent_id: orphan.agent_id, conversation_id: orphan.conversation_id }
+}
+
+/// The time since a run was accepted.
+fn age_of(orphan: &runs::Orphan) -> Duration {
+    (Timestamp::now().utc() - orphan.created_at.utc()).to_std().unwrap_or_default()
 }

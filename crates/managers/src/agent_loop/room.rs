@@ -1,22 +1,59 @@
 //! Making room in the model's window while a turn goes on: the compaction of its history.
 
+use muisti_llm::ToolSpec;
 use muisti_orm::{
-    frames, histories, messages,
-    schema::{CompactionMode, CompactionSettingsInput, MessageId, StepId, StreamEvent, UsageStatistics, WireMessage},
+    Conn, frames, histories, messages, runs,
+    schema::{MessageId, MessageRole, StepId, StoredMessage, StreamEvent, UsageStatistics, WireMessage},
+    steps,
 };
 
 use super::{
-    compaction::{CompactRequest, Trigger, compact, event, threshold},
+    compaction::{CompactRequest, Gauge, Trigger, can_shrink, compact, event, threshold},
     loaded::{ChatModel, Loaded},
     turn::{Halt, Turn, Turned},
 };
-use crate::{Error, prompt};
+use crate::{Error, Result, prompt};
 
 impl Turn {
-    /// Whether a step with this usage has nearly filled the window. The model's own count is what is gone by.
-    pub(super) const fn is_full(&self, usage: &UsageStatistics, model: &ChatModel) -> bool {
+    /// Whether a step with this usage has nearly filled the window. The model's own count is what is gone by, and an
+    /// estimate where it gives none.
+    pub(super) fn is_full(&self, usage: &UsageStatistics, loaded: &Loaded, model: &ChatModel) -> bool {
         let window = model.config.context_window;
-        window > 0 && usage.total_tokens > threshold(window)
+        let tokens = match usage.total_tokens {
+            0 => self.estimate(loaded, &self.all_offered(loaded)).unwrap_or_default(),
+            tokens => tokens,
+        };
+        window > 0 && tokens > threshold(window)
+    }
+
+    /// Whether a question with these tools would not fit. The first estimate of a turn is on the high side, so it is
+    /// compared with what the provider has said of the last answer in context before anything is left out for it.
+    pub(super) async fn overflows(&mut self, loaded: &Loaded, model: &ChatModel, tools: &[ToolSpec]) -> Result<bool> {
+        let gauge = self.gauge.get_or_insert_with(|| Gauge::of(model));
+        let overflows = gauge.overflows(&loaded.context, tools);
+        if gauge.is_confirmed() || !overflows {
+            return Ok(overflows);
+        }
+        let Some((place, step)) = last_answer(&loaded.context) else { return Ok(true) };
+        let organization = self.actor.organization_id;
+        let step = self.services.db().read(move |conn: &mut Conn| steps::get(conn, organization, step)).await?;
+        let same_model = step.filter(|step| step.model.as_ref() == Some(&model.config.model));
+        if let (Some(tokens), Some(read)) =
+            (same_model.and_then(|step| step.prompt_tokens), loaded.context.get(..place))
+        {
+            gauge.learn(read, tools, tokens);
+        }
+        Ok(gauge.overflows(&loaded.context, tools))
+    }
+
+    fn estimate(&self, loaded: &Loaded, tools: &[ToolSpec]) -> Option<i64> {
+        self.gauge.as_ref().map(|gauge| gauge.tokens(&loaded.context, tools))
+    }
+
+    /// What the model may be told of all the agent's tools.
+    fn all_offered(&self, loaded: &Loaded) -> Vec<ToolSpec> {
+        let names: Vec<String> = loaded.tools.iter().map(|tool| tool.name.clone()).collect();
+        loaded.offer(&names, &self.request)
     }
 
     /// Compacts the history after a step that has nearly filled the window. A history that cannot be made shorter is no
@@ -27,7 +64,7 @@ impl Turn {
         loaded: &mut Loaded,
         model: &ChatModel,
     ) -> Turned<()> {
-        match self.shorten_for(Trigger::PostStep, step, loaded, model, None).await {
+        match self.shorten_for(Trigger::PostStep, step, loaded, model, false).await {
             Err(Halt::Failed(error)) => {
                 tracing::warn!(run_id = %self.run_id, %error, "a full history could not be compacted");
                 Ok(())
@@ -40,15 +77,12 @@ impl Turn {
     /// summary and the input. Returns whether there was something to leave out.
     pub(super) async fn shorten(
         &mut self,
-        trigger: Trigger,
         step: StepId,
         loaded: &mut Loaded,
         model: &ChatModel,
         attempt: usize,
     ) -> Turned<bool> {
-        let all = CompactionSettingsInput { mode: Some(CompactionMode::All), ..Default::default() };
-        let overrides = (attempt > 1).then_some(&all);
-        self.shorten_for(trigger, Some(step), loaded, model, overrides).await
+        self.shorten_for(Trigger::Overflow, Some(step), loaded, model, attempt > 1).await
     }
 
     async fn shorten_for(
@@ -57,14 +91,14 @@ impl Turn {
         step: Option<StepId>,
         loaded: &mut Loaded,
         model: &ChatModel,
-        overrides: Option<&CompactionSettingsInput>,
+        hard: bool,
     ) -> Turned<bool> {
-        let names: Vec<String> = loaded.tools.iter().map(|tool| tool.name.clone()).collect();
-        let tools = loaded.offer(&names, &self.request);
-        let tokens = match trigger {
-            Trigger::PostStep => self.usage.context_tokens,
-            _ => self.gauge.as_ref().map(|gauge| gauge.tokens(&loaded.context, &tools)),
-        };
+        if !can_shrink(&loaded.context, self.input.len()) {
+            return Ok(false);
+        }
+        let tools = self.all_offered(loaded);
+        let said = self.usage.context_tokens.filter(|tokens| *tokens > 0 && trigger == Trigger::PostStep);
+        let tokens = said.or_else(|| self.estimate(loaded, &tools));
         let shown = self.request.include_compaction_messages;
         if shown {
             let window = model.config.context_window;
@@ -82,11 +116,12 @@ impl Turn {
             tools: &tools,
             trigger,
             tokens_before: tokens,
-            overrides,
+            overrides: None,
+            hard,
         };
         let compacted = tokio::select! {
             biased;
-            () = self.active.cancelled() => return Err(Halt::Cancelled),
+            halt = self.active.halted() => return Err(halt),
             compacted = compact(&self.services, &self.actor, &request) => compacted?,
         };
         let Some(mut compacted) = compacted else { return Ok(false) };
@@ -108,7 +143,7 @@ impl Turn {
     /// Stores a summary with the new context, and brings the system message up to date.
     async fn store_shorter(
         &mut self,
-        summary: muisti_orm::schema::StoredMessage,
+        summary: StoredMessage,
         ids: Vec<MessageId>,
         shown: Option<WireMessage>,
         loaded: &mut Loaded,
@@ -116,7 +151,12 @@ impl Turn {
         let staged = self.sink.stage(shown.into_iter().map(StreamEvent::Message).collect());
         let (actor, history, rows) = (self.actor, self.history, staged.rows.clone());
         let agent = loaded.agent.clone();
+        let (run_id, node) = (self.run_id, self.services.node().clone());
         let system = self.services.db().write(move |conn| {
+            let standing = runs::standing(conn, run_id, node.id())?;
+            if standing != runs::Standing::Going {
+                return Ok((standing, None));
+            }
             messages::insert(conn, &actor, &[summary])?;
             histories::replace(conn, &actor, &history, &ids)?;
             match history.conversation_id {
@@ -126,14 +166,25 @@ impl Turn {
                 }
             }
             frames::append(conn, &rows)?;
-            let Some(first) = ids.first() else { return Ok(None) };
-            messages::get(conn, actor.organization_id, *first).map_err(Error::from)
+            let Some(first) = ids.first() else { return Ok((standing, None)) };
+            Ok::<_, Error>((standing, messages::get(conn, actor.organization_id, *first)?))
         });
-        let system = system.await?;
+        let (standing, system) = system.await?;
+        Halt::check(standing, self.history.agent_id)?;
+        self.anew = None;
         if let (Some(first), Some(system)) = (loaded.context.first_mut(), system) {
             first.content = system.content;
         }
         self.sink.publish(staged);
         Ok(())
     }
+}
+
+/// The model's last answer in context, and its step, if all that the model read for it is still there.
+fn last_answer(context: &[StoredMessage]) -> Option<(usize, StepId)> {
+    let place = context.iter().rposition(|message| message.role == MessageRole::Assistant)?;
+    let answer = context.get(place)?;
+    let is_newer =
+        |message: &StoredMessage| message.role == MessageRole::Summary && message.created_at > answer.created_at;
+    (!context.iter().any(is_newer)).then_some((place, answer.step_id?))
 }

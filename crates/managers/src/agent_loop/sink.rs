@@ -66,17 +66,20 @@ impl Sink {
     }
 
     /// The sink of a background run that another process has left: its stream goes on behind the last stored frame.
+    /// `age` is the time since the request.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub(super) async fn resume(
         store: &FrameStore,
         run: RunId,
+        age: Duration,
         tokens: bool,
         types: Option<Vec<MessageType>>,
     ) -> Result<Self> {
         let stream = store.resume(run).await?;
-        Ok(Self::new(Delivery::Stored { stream, tokens }, types))
+        let sink = Self::new(Delivery::Stored { stream, tokens }, types);
+        Ok(Self { started: sink.started.checked_sub(age).unwrap_or(sink.started), ..sink })
     }
 
     /// Whether the client sees something of the turn before it ends.
@@ -125,6 +128,11 @@ impl Sink {
         }
     }
 
+    /// Whether the client has had a message of this kind piece by piece when it is stored.
+    pub(super) const fn has_had(&self, kind: MessageType) -> bool {
+        self.wants_tokens() && comes_in_pieces(kind)
+    }
+
     /// Prepares what a transaction is about to make true, in order. With a stop reason among the events the stream
     /// ends.
     ///
@@ -169,7 +177,7 @@ impl Sink {
         match event {
             StreamEvent::Message(message) => {
                 let kind = message.message_type();
-                self.wanted(kind) && !(self.wants_tokens() && comes_in_pieces(kind))
+                tells_of_compaction(kind) || self.wanted(kind)
             }
             _ => true,
         }
@@ -178,6 +186,11 @@ impl Sink {
     fn wanted(&self, kind: MessageType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(&kind))
     }
+}
+
+/// Whether messages of this kind are there only because the client has asked for them by a word of its own.
+const fn tells_of_compaction(kind: MessageType) -> bool {
+    matches!(kind, MessageType::EventMessage | MessageType::SummaryMessage)
 }
 
 /// Whether a token stream has messages of this kind piece by piece, and not once more when they are stored; nor does it
@@ -228,11 +241,20 @@ mod tests {
         ]
     }
 
+    /// Of these events what its client has not had piece by piece.
+    fn unsaid(sink: &Sink) -> Vec<StreamEvent> {
+        let had = |event: &StreamEvent| match event {
+            StreamEvent::Message(message) => sink.has_had(message.message_type()),
+            _ => false,
+        };
+        events().into_iter().filter(|event| !had(event)).collect()
+    }
+
     /// What is seen of a piece and these events.
     fn seen(delivery: Delivery, types: Option<Vec<MessageType>>) -> Sink {
         let mut sink = Sink::new(delivery, types);
         sink.delta(says("piece"));
-        let staged = sink.stage(events());
+        let staged = sink.stage(unsaid(&sink));
         sink.publish(staged);
         sink
     }
@@ -262,9 +284,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_left_out_but_for_signs_and_the_end() {
-        let types = || Some(vec![MessageType::SummaryMessage]);
-        let left = ["ping", "summary_message", "stop_reason", "usage_statistics"];
+    fn what_is_not_asked_for_is_left_out_but_for_signs_compactions_and_the_end() {
+        let types = || Some(vec![MessageType::ToolReturnMessage]);
+        let left = ["ping", "summary_message", "event_message", "stop_reason", "usage_statistics"];
         assert_eq!(sent(Delivery::Steps, types()), left);
         assert_eq!(sent(Delivery::Tokens, types()), left);
         assert_eq!(sent(Delivery::Steps, Some(Vec::new())).len(), 6, "an empty list asks for all");
@@ -286,7 +308,7 @@ mod tests {
                 let mut sink = Sink::new(Delivery::Stored { stream: store.open(run), tokens }, None);
                 sink.delta(says("piece"));
                 sink.flushed().await;
-                let mut staged = sink.stage(events());
+                let mut staged = sink.stage(unsaid(&sink));
                 let rows = std::mem::take(&mut staged.rows);
                 world.db().write(move |conn| muisti_orm::frames::append(conn, &rows)).await.unwrap();
                 sink.publish(staged);

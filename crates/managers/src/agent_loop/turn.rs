@@ -10,12 +10,12 @@ use std::{
 };
 
 use muisti_orm::{
-    Conn, agents, frames,
+    Conn, agents, conversations, frames,
     histories::{self, HistoryId},
     leases, messages, runs,
     schema::{
         AgentId, ChoiceLogprobs, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason,
-        StoredMessage, StreamEvent, UsageStatistics, WireOptions, to_wire_list,
+        StoredMessage, StreamEvent, Timestamp, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
@@ -23,10 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::{
-    accept::WhenPending,
     calls::UnderWay,
     compaction::Gauge,
-    ending::Early,
+    ending::{Early, Keep},
     failure::Failure,
     history_lock::HistoryGuard,
     loaded::{ChatModel, Loaded},
@@ -61,10 +60,12 @@ pub(super) struct Turn {
     pub(super) open: Option<StepId>,
     /// The tool calls that are being carried out.
     pub(super) under_way: Option<UnderWay>,
+    /// Whether the input is not as it was accepted any more.
+    pub(super) rewritten: bool,
+    /// The system message, if the next commit leaves nothing else of what is in context.
+    pub(super) anew: Option<MessageId>,
     /// What was read when the turn was accepted, if it is what the turn begins with.
     pub(super) loaded: Option<Loaded>,
-    /// What to do when calls wait for the client.
-    pub(super) when_pending: WhenPending,
     /// How full the window is.
     pub(super) gauge: Option<Gauge>,
     /// The log-probabilities of the last answer, if they were asked for.
@@ -105,7 +106,23 @@ pub(super) enum Work {
 /// Why a turn does not come to its own end.
 pub(super) enum Halt {
     Cancelled,
+    /// The server stops.
+    Stopped,
     Failed(Error),
+    /// It is no longer this node's, so nothing more of it may be stored here.
+    Lost,
+}
+
+impl Halt {
+    /// What it means for a turn how things stand with its run.
+    pub(super) fn check(standing: runs::Standing, agent: AgentId) -> Turned<()> {
+        match standing {
+            runs::Standing::Going => Ok(()),
+            runs::Standing::Cancelled => Err(Self::Cancelled),
+            runs::Standing::Lost => Err(Self::Lost),
+            runs::Standing::Gone => Err(Self::Failed(Error::missing("Agent", agent))),
+        }
+    }
 }
 
 impl<E: Into<Error>> From<E> for Halt {
@@ -170,7 +187,7 @@ impl Turn {
         let node = self.services.node().clone();
         let guard = tokio::select! {
             biased;
-            () = self.active.cancelled() => return Err(Halt::Cancelled),
+            halt = self.active.halted() => return Err(halt),
             guard = node.locks().acquire(&key, self.run_id, patience) => guard.map_err(Error::Busy)?,
         };
         loop {
@@ -188,7 +205,7 @@ impl Turn {
                 Err(holder) if Instant::now() >= deadline => return Err(Error::Busy(holder).into()),
                 Err(_) => tokio::select! {
                     biased;
-                    () = self.active.cancelled() => return Err(Halt::Cancelled),
+                    halt = self.active.halted() => return Err(halt),
                     () = tokio::time::sleep(POLL) => {}
                 },
             }
@@ -209,6 +226,9 @@ impl Turn {
             ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
         self.in_text = speaks_in_text(loaded.agent.agent_type);
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
+        if self.rounds == 0 && self.under_way.is_none() {
+            self.anew = loaded.begin_anew();
+        }
         let mut work = self.begin(&mut loaded, &model).await?;
         loop {
             work = match work {
@@ -262,16 +282,29 @@ impl Turn {
         let next_id = next.as_ref().map(|next| next.id);
         let run_end = ends.map(|stop_reason| self.run_end(stop_reason));
         let counts = step.is_some();
+        let anew = self.anew.take();
         let track = self.services.settings().track_last_run;
+        let node = self.services.node().clone();
         let committed = self.services.db().write(move |conn| {
+            let standing = runs::standing(conn, run_id, node.id())?;
+            if matches!(standing, runs::Standing::Lost | runs::Standing::Gone) {
+                return Ok(standing);
+            }
             messages::insert(conn, &actor, &stored)?;
-            let ids: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
-            histories::append(conn, &actor, &history, &ids)?;
+            let ids = stored.iter().map(|message| message.id);
+            match anew {
+                Some(system) => {
+                    let context: Vec<MessageId> = std::iter::once(system).chain(ids).collect();
+                    histories::replace(conn, &actor, &history, &context)?;
+                }
+                None => histories::append(conn, &actor, &history, &ids.collect::<Vec<_>>())?,
+            }
             if let (Some(step), Some(end)) = (step, end) {
                 steps::finish(conn, step, &end)?;
             }
             let done = runs::StepDone { counts, tools: &tools, progress: &progress, pending_input: &pending };
-            let going = runs::step_done(conn, run_id, &done)?;
+            runs::step_done(conn, run_id, &done)?;
+            let going = standing == runs::Standing::Going;
             if let Some(next) = next {
                 steps::insert(conn, actor.organization_id, &next)?;
             }
@@ -281,33 +314,42 @@ impl Turn {
             if going {
                 frames::append(conn, &rows)?;
             }
-            Ok::<_, muisti_orm::Error>(going)
+            Ok::<_, muisti_orm::Error>(standing)
         });
         let committed = committed.await;
-        if committed.is_ok() {
+        if matches!(committed, Ok(runs::Standing::Going | runs::Standing::Cancelled)) {
             if let Some(step) = step {
                 self.services.step_webhook().completed(step);
             }
             self.open = next_id;
             self.under_way = None;
+            self.rewritten = false;
         }
-        let going = committed.map_err(|error| self.without_agent(error));
-        self.say(staged, going)
+        let standing = committed.map_err(|error| self.without_agent(error));
+        self.say(staged, standing)
     }
 
-    /// Shows what was stored, unless the run was cancelled meanwhile.
-    fn say(&mut self, staged: Staged, going: Result<bool>) -> Turned<()> {
-        if !going? {
-            return Err(Halt::Cancelled);
-        }
+    /// Shows what was stored, unless the run was cancelled meanwhile, or lost.
+    pub(super) fn say(&mut self, staged: Staged, standing: Result<runs::Standing>) -> Turned<()> {
+        Halt::check(standing?, self.history.agent_id)?;
         self.sink.publish(staged);
         Ok(())
     }
 
-    /// What clients see of new messages. What the server said in the user's place is not for them.
-    pub(super) fn shown(&self, new: &[StoredMessage]) -> Vec<StreamEvent> {
+    /// What clients see of new messages, beside the pieces that they had before. What the server said in the user's place
+    /// is not for them.
+    fn shown(&self, new: &[StoredMessage]) -> Vec<StreamEvent> {
         let new: Vec<StoredMessage> = new.iter().filter(|row| row.role != MessageRole::User).cloned().collect();
-        to_wire_list(&new, &self.wire_options()).into_iter().map(StreamEvent::Message).collect()
+        let had = |event: &StreamEvent| match event {
+            StreamEvent::Message(message) => self.sink.has_had(message.message_type()),
+            _ => false,
+        };
+        self.as_events(&new).into_iter().filter(|event| !had(event)).collect()
+    }
+
+    /// Messages as clients see them.
+    pub(super) fn as_events(&self, messages: &[StoredMessage]) -> Vec<StreamEvent> {
+        to_wire_list(messages, &self.wire_options()).into_iter().map(StreamEvent::Message).collect()
     }
 
     fn wire_options(&self) -> WireOptions {
@@ -326,15 +368,17 @@ impl Turn {
         let (rows, end) = (staged.rows.clone(), self.run_end(stop_reason));
         let (actor, history, run_id) = (self.actor, self.history, self.run_id);
         let track = self.services.settings().track_last_run;
+        let node = self.services.node().clone();
         let closed = self.services.db().write(move |conn| {
-            let going = close(conn, &actor, history, run_id, &end, track)?;
-            if going {
+            let standing = runs::standing(conn, run_id, node.id())?;
+            if standing == runs::Standing::Going {
+                close(conn, &actor, history, run_id, &end, track)?;
                 frames::append(conn, &rows)?;
             }
-            Ok::<_, Error>(going)
+            Ok::<_, Error>(standing)
         });
-        let going = closed.await;
-        self.say(staged, going)
+        let standing = closed.await;
+        self.say(staged, standing)
     }
 
     /// Shows the client something that is not part of a step.
@@ -359,19 +403,74 @@ impl Turn {
     }
 
     /// Ends a turn that was cancelled or has failed. Finished steps stay; the calls under way are answered.
+    ///
+    /// Being cancelled is final: a turn that fails after it ends as cancelled.
     async fn halt(mut self, halt: Halt) -> Result<SendResponse> {
-        let (mut end, failure) = match halt {
-            Halt::Cancelled => (self.run_end(StopReason::Cancelled), None),
-            Halt::Failed(error) => {
-                let failure = Failure::new(error);
-                (self.run_end(failure.stop_reason), Some(failure))
+        let error = match halt {
+            Halt::Cancelled => None,
+            Halt::Failed(error) => Some(error),
+            // Another server, or the next start of this one, goes on with it from what is stored.
+            Halt::Stopped if self.request.stream.background => {
+                self.let_go().await;
+                return Err(Error::Unavailable(format!("Run {} is carried on by another server.", self.run_id)));
             }
+            Halt::Stopped => Some(Error::Interrupted { kept: self.is_kept() }),
+            Halt::Lost => return Err(self.lost()),
         };
-        let error = failure.as_ref().map(|failure| failure.message(self.run_id));
+        let failure = error.map(Failure::new);
+        let ended = match self.settle(failure.as_ref()).await {
+            runs::Standing::Lost => return Err(self.lost()),
+            runs::Standing::Cancelled if failure.is_some() => {
+                self.settle(None).await;
+                None
+            }
+            _ => failure,
+        };
+        match ended {
+            None => Ok(self.answer(StopReason::Cancelled)),
+            Some(failure) => {
+                if self.calls_back {
+                    self.services.callbacks().wake();
+                }
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// Whether the input is in the history, or goes there when the turn is settled: its client was told that it is
+    /// taken, or something came of it that cannot be undone.
+    fn is_kept(&self) -> bool {
+        self.sink.is_stream() || self.rounds > 1 || self.under_way.is_some()
+    }
+
+    /// What a client hears of a turn that was taken from this process.
+    fn lost(&self) -> Error {
+        tracing::warn!(run_id = %self.run_id, "a run that lived here is carried on elsewhere");
+        Error::Unavailable(format!(
+            "Run {} is no longer carried on by this server. Ask for it to see its end.",
+            self.run_id
+        ))
+    }
+
+    /// Lets others carry the run on at once.
+    async fn let_go(&self) {
+        let (run_id, node) = (self.run_id, self.services.node().clone());
+        let gone = self.services.db().write(move |conn| runs::let_go(conn, run_id, node.id())).await;
+        if let Err(error) = gone {
+            tracing::warn!(run_id = %self.run_id, %error, "a run is carried on only when its lease has run out");
+        }
+    }
+
+    /// Brings everything in order behind a turn that has failed, or else was cancelled. Returns how things stand with
+    /// the run. Nothing is done when it is lost, or when it was cancelled before it failed.
+    async fn settle(&mut self, failure: Option<&Failure>) -> runs::Standing {
+        let mut end = self.run_end(failure.map_or(StopReason::Cancelled, |failure| failure.stop_reason));
+        let error = failure.map(|failure| failure.message(self.run_id));
         let events = match &error {
             Some(error) => {
                 tracing::info!(run_id = %self.run_id, error_type = error.error_type, detail = ?error.detail, "a turn failed");
                 end.metadata.extend(serde_json::to_value(error).map(|error| ("error".to_owned(), error)));
+                end.metadata.extend(failure.and_then(Failure::pending));
                 vec![StreamEvent::StopReason(end.stop_reason.into()), StreamEvent::Error(error.clone())]
             }
             None => self.last_words(StopReason::Cancelled).into(),
@@ -382,33 +481,44 @@ impl Turn {
             run_id: self.run_id,
             history: self.history,
             step: self.open,
-            under_way: self.under_way.take(),
-            input: std::mem::take(&mut self.input),
-            keep_input: false,
+            under_way: self.under_way.clone(),
+            input: self.input.clone(),
+            deferred: self.deferred.clone(),
+            keep: match failure {
+                Some(Failure { error: Error::Interrupted { kept: true }, .. }) if self.rewritten => Keep::All,
+                Some(Failure { error: Error::Interrupted { kept: true }, .. }) => self.request.keep(),
+                _ => Keep::Nothing,
+            },
             error,
             end,
             track: self.services.settings().track_last_run,
         };
-        let (rows, step) = (staged.rows.clone(), early.step);
+        let (rows, step, failed) = (staged.rows.clone(), early.step, failure.is_some());
+        let (run_id, node) = (self.run_id, self.services.node().clone());
         let settled = self.services.db().write(move |conn| {
-            early.settle(conn)?;
-            frames::append(conn, &rows).map_err(Error::from)
+            let standing = runs::standing(conn, run_id, node.id())?;
+            let too_late = failed && standing == runs::Standing::Cancelled;
+            if !too_late && matches!(standing, runs::Standing::Going | runs::Standing::Cancelled) {
+                early.settle(conn)?;
+                frames::append(conn, &rows)?;
+            }
+            Ok::<_, Error>(standing)
         });
-        match settled.await {
-            Ok(()) => step.into_iter().for_each(|step| self.services.step_webhook().completed(step)),
+        let standing = settled.await.unwrap_or_else(|error| {
             // Recovery will find the run once its lease has run out.
-            Err(error) => tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored"),
+            tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored");
+            runs::Standing::Gone
+        });
+        match standing {
+            runs::Standing::Lost => return standing,
+            runs::Standing::Cancelled if failed => return standing,
+            runs::Standing::Going | runs::Standing::Cancelled => {
+                step.into_iter().for_each(|step| self.services.step_webhook().completed(step));
+            }
+            runs::Standing::Gone => {}
         }
         self.sink.publish(staged);
-        match failure {
-            Some(failure) => {
-                if self.calls_back {
-                    self.services.callbacks().wake();
-                }
-                Err(failure.error)
-            }
-            None => Ok(self.answer(StopReason::Cancelled)),
-        }
+        standing
     }
 
     /// An error of the database, as it looks when the agent is deleted while the turn goes on.
@@ -439,10 +549,13 @@ pub(super) fn close(
     if going {
         let mut changes = agents::AgentChanges { last_stop_reason: Some(Some(end.stop_reason)), ..Default::default() };
         if track {
-            changes.last_run_completion = Some(Some(muisti_orm::schema::Timestamp::now()));
+            changes.last_run_completion = Some(Some(Timestamp::now()));
             changes.last_run_duration_ms = Some(end.total_duration_ns.map(|nanoseconds| nanoseconds / 1_000_000));
         }
         agents::update(conn, actor, history.agent_id, changes)?;
+        if let Some(conversation) = history.conversation_id {
+            conversations::run_ended(conn, conversation, Timestamp::now())?;
+        }
     }
     Ok(going)
 }
@@ -459,6 +572,6 @@ pub const fn run_status(stop_reason: StopReason) -> RunStatus {
     }
 }
 
-fn nanoseconds(time: Duration) -> Option<i64> {
+pub(super) fn nanoseconds(time: Duration) -> Option<i64> {
     i64::try_from(time.as_nanos()).ok()
 }

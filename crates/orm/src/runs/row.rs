@@ -8,7 +8,7 @@ use crate::{
     Actor, Result,
     json::RawJson,
     row::Reader,
-    schema::{AgentId, ConversationId, Run, RunId, RunMetrics, RunStatus, StopReason, StoredMessage},
+    schema::{AgentId, ConversationId, Run, RunId, RunMetrics, RunStatus, StopReason, StoredMessage, Timestamp},
     tables::runs,
 };
 
@@ -85,6 +85,8 @@ pub struct Orphan {
     pub node_id: Option<String>,
     /// How often it was carried on by another process.
     pub resumes: i32,
+    /// When it was accepted.
+    pub created_at: Timestamp,
     request: Option<RawJson>,
     progress: Option<RawJson>,
     draft: Option<RawJson>,
@@ -128,6 +130,7 @@ pub(super) struct OrphanRow {
     request: Option<RawJson>,
     progress: Option<RawJson>,
     draft: Option<RawJson>,
+    created_at: NaiveDateTime,
     created_by_id: Option<String>,
 }
 
@@ -149,6 +152,7 @@ impl OrphanRow {
             cancelled: self.status == RunStatus::Cancelled.as_str(),
             node_id: self.node_id,
             resumes: self.resumes,
+            created_at: self.created_at.into(),
             request: self.request,
             progress: self.progress,
             draft: self.draft,
