@@ -18,13 +18,8 @@ LEFT_OUT = {
     "environments": NOT_SELF_HOSTED,
     "templates": NOT_SELF_HOSTED,
     "agents.schedule": NOT_SELF_HOSTED,
-    "agents.messages.cancel": NOT_SERVED,
-    "conversations.cancel": NOT_SERVED,
-    "conversations.messages.create": NOT_SERVED,
-    "conversations.messages.stream": NOT_SERVED,
     "folders.files.upload": NOT_SERVED,
     "mcp_servers": NOT_SERVED,
-    "runs.messages.stream": NOT_SERVED,
 }
 
 
