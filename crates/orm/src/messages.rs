@@ -4,7 +4,7 @@ mod conversation;
 mod row;
 mod search;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 
@@ -27,6 +27,8 @@ use crate::{
 use row::{MessageRow, NewRow};
 
 const MODEL: &str = "Message";
+/// How many ids one statement names: SQLite counts the values of a statement, and has a bound for them.
+const IDS: usize = 10_000;
 
 /// Which history of an agent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,10 +81,12 @@ pub fn get(conn: &mut Conn, organization: OrganizationId, id: MessageId) -> Resu
 /// The messages with these ids, in the order of the ids; what is not there is left out.
 pub fn by_ids(conn: &mut Conn, organization: OrganizationId, ids: &[MessageId]) -> Result<Vec<StoredMessage>> {
     let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq_any(&keys));
-    let rows: Vec<MessageRow> = with_backend!(conn, c => query.select(MessageRow::as_select()).load(c))?;
-    let mut found: std::collections::HashMap<String, MessageRow> =
-        rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut found: HashMap<String, MessageRow> = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(IDS) {
+        let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq_any(keys));
+        let rows: Vec<MessageRow> = with_backend!(conn, c => query.select(MessageRow::as_select()).load(c))?;
+        found.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+    }
     keys.iter().filter_map(|id| found.remove(id)).map(MessageRow::into_message).collect()
 }
 

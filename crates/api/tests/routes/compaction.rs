@@ -32,7 +32,7 @@ impl App {
     }
 
     /// What is listed of the agent, oldest first.
-    async fn listed(&mut self, agent: &str, query: &str) -> Value {
+    async fn listing(&mut self, agent: &str, query: &str) -> Value {
         self.list(&format!("/v1/agents/{agent}/messages?order=asc&limit=100{query}")).await
     }
 }
@@ -41,7 +41,7 @@ impl App {
 async fn a_summary_takes_the_place_of_all_but_the_system_message() {
     on_each_database(async |app| {
         let agent = app.told(&["I like tea.", "My cat is Muru."]).await;
-        let before = app.listed(&agent, "").await;
+        let before = app.listing(&agent, "").await;
         app.model.push(Answer::text("Tea and a cat called Muru."));
         let answer = app.post(&format!("/v1/agents/{agent}/summarize"), Value::Null).await.expect_json();
         assert_eq!(
@@ -51,7 +51,7 @@ async fn a_summary_takes_the_place_of_all_but_the_system_message() {
         assert_eq!(app.in_context(&agent).await.len(), 2);
 
         // What has left is still listed, and found by its words.
-        let after = app.listed(&agent, "").await;
+        let after = app.listing(&agent, "").await;
         assert_eq!(each(&after, "id")[..5], each(&before, "id")[..]);
         let found = app.post("/v1/messages/search", json!({ "query": "Muru", "agent_id": agent })).await.expect_json();
         assert!(!found.as_array().unwrap().is_empty());
@@ -64,7 +64,7 @@ async fn a_summary_takes_the_place_of_all_but_the_system_message() {
         assert!(envelope["message"].as_str().unwrap().ends_with("Tea and a cat called Muru."));
         let stats = &envelope["compaction_stats"];
         assert_eq!((&stats["messages_count_before"], &stats["messages_count_after"]), (&json!(5), &json!(2)));
-        let named = app.listed(&agent, "&include_return_message_types=summary_message").await;
+        let named = app.listing(&agent, "&include_return_message_types=summary_message").await;
         assert_eq!(each(&named, "message_type"), ["summary_message"]);
         assert!(named[0]["summary"].as_str().unwrap().ends_with("Tea and a cat called Muru."));
 

@@ -85,6 +85,8 @@ pub(super) struct CompactRequest<'a> {
     pub(super) tokens_before: Option<i64>,
     /// What differs from the agent's settings this time.
     pub(super) overrides: Option<&'a CompactionSettingsInput>,
+    /// Whether nothing may stay but what must: a shorter context was refused too.
+    pub(super) hard: bool,
 }
 
 /// What a compaction comes to. Nothing of it is stored.
@@ -127,18 +129,28 @@ impl Compacted {
     }
 }
 
+/// Whether there is anything in a context that could leave it. The last `input` rows cannot.
+pub(super) fn can_shrink(context: &[StoredMessage], input: usize) -> bool {
+    Ground::new(context, input).can_shrink()
+}
+
 /// Plans a shorter context and has its summary written. None when there is nothing that could leave.
 ///
 /// # Errors
-/// [`Error::SystemPromptTooLarge`] when no messages are left to blame. A model that fails is an error only to those
-/// who asked for a summary by hand; everywhere else there is always a result.
+/// [`Error::SystemPromptTooLarge`] and [`Error::ContextWindowExceeded`] when it would not help: the system message, or
+/// what must stay with it, is alone more than the window. A model that fails is an error only to those who asked for a
+/// summary by hand; everywhere else there is always a result.
 pub(super) async fn compact(
     services: &Services,
     actor: &Actor,
     request: &CompactRequest<'_>,
 ) -> Result<Option<Compacted>> {
     let config = &request.agent.llm_config;
-    let settings = model::compaction::effective(request.agent.compaction_settings.as_ref(), request.overrides, config);
+    let mut settings =
+        model::compaction::effective(request.agent.compaction_settings.as_ref(), request.overrides, config);
+    if request.hard {
+        settings = settings_in(&settings, CompactionMode::All);
+    }
     let job = Job {
         request,
         desk: Desk { services, actor, agent_id: request.agent.id, run_id: request.run, step_id: request.step },
@@ -155,12 +167,21 @@ pub(super) async fn compact(
     };
     let window = request.model.config.context_window;
     let system = job.sizes.of_head(job.ground.head());
+    let system = system.max(job.sizes.counted(system));
     // Where a provider has refused the call, less of anything else would not help.
     if request.trigger == Trigger::Overflow && window > 0 && system >= window {
         return Err(Error::SystemPromptTooLarge { tokens: system, window });
     }
     if !job.ground.can_shrink() {
         return Ok(None);
+    }
+    // A message that can never fit, such as a file pasted whole, is no reason to lose sight of the conversation.
+    let least = job.sizes.counted(job.sizes.least(&job.ground));
+    if request.trigger == Trigger::Overflow && window > 0 && least > window {
+        return Err(Error::ContextWindowExceeded(format!(
+            "The new messages have, with the system prompt and the tools, about {least} tokens, which is more than the \
+             model's context of {window}. Shorten them, or take a model with a larger context."
+        )));
     }
     let compacted = job.run().await?;
     let after = compacted.stats.context_tokens_after.unwrap_or_default();
@@ -206,7 +227,7 @@ impl Job<'_> {
             && let Some(at) = self.ground.cut_all().filter(|at| *at > cut.at)
         {
             let rest = [std::slice::from_ref(&compacted.summary), self.rows(cut.at, at)].concat();
-            let all = self.settings_for(CompactionMode::All);
+            let all = settings_in(&self.settings, CompactionMode::All);
             if let Ok(written) = self.by_transcript(&rest, &all).await {
                 cut = Cut { at, text: self.clipped(&written.text), way: Way::Summarised(CompactionMode::All) };
                 add(&mut compacted.usage, written.usage);
@@ -262,7 +283,7 @@ impl Job<'_> {
     }
 
     async fn write(&self, mode: CompactionMode, at: usize) -> Result<Written, LlmError> {
-        let settings = self.settings_for(mode);
+        let settings = settings_in(&self.settings, mode);
         let head = self.ground.head();
         match mode {
             CompactionMode::All | CompactionMode::SlidingWindow => {
@@ -274,14 +295,6 @@ impl Job<'_> {
                 self.desk.by_the_agent(model, self.rows(0, at), tools, &settings, tokens).await
             }
         }
-    }
-
-    /// The settings with another mode. A prompt that was written for this agent goes along, that of a mode does not.
-    fn settings_for(&self, mode: CompactionMode) -> CompactionSettings {
-        let own = |prompt: &String| prompt != model::compaction::default_prompt(self.settings.mode);
-        let prompt = self.settings.prompt.clone().filter(own);
-        let prompt = prompt.unwrap_or_else(|| model::compaction::default_prompt(mode).to_owned());
-        CompactionSettings { mode, prompt: Some(prompt), ..self.settings.clone() }
     }
 
     /// What the first of the models writes that can.
@@ -304,7 +317,8 @@ impl Job<'_> {
     /// The oldest messages leave, and the summary's place says so.
     fn left_out(&self, error: &LlmError) -> Cut {
         let goal = self.sizes.window() / 100 * LEFT_WITHOUT_SUMMARY;
-        let at = self.ground.cut_oldest(&self.sizes, goal).unwrap_or_else(|| self.ground.head());
+        let cut = if self.request.hard { self.ground.cut_all() } else { self.ground.cut_oldest(&self.sizes, goal) };
+        let at = cut.unwrap_or_else(|| self.ground.head());
         let evicted = self.rows(self.ground.head(), at);
         tracing::error!(agent_id = %self.request.agent.id, count = evicted.len(), %error, "messages leave without a summary");
         Cut { at, text: self.clipped(&summary::left_out(evicted)), way: Way::LeftOut }
@@ -355,6 +369,14 @@ impl Job<'_> {
             usage,
         }
     }
+}
+
+/// The settings with another mode. A prompt that was written for this agent goes along, that of a mode does not.
+fn settings_in(settings: &CompactionSettings, mode: CompactionMode) -> CompactionSettings {
+    let own = |prompt: &String| prompt != model::compaction::default_prompt(settings.mode);
+    let prompt = settings.prompt.clone().filter(own);
+    let prompt = prompt.unwrap_or_else(|| model::compaction::default_prompt(mode).to_owned());
+    CompactionSettings { mode, prompt: Some(prompt), ..settings.clone() }
 }
 
 fn add(sum: &mut Usage, usage: Option<Usage>) {

@@ -157,7 +157,7 @@ impl Turn {
         loaded.context.extend(new.iter().cloned());
         let following = stop.is_none().then(|| OpenStep::new(model));
         let next = following.as_ref().map(|next| next.row(self, loaded));
-        let full = step.as_ref().is_some_and(|(_, usage, _)| self.is_full(usage, model));
+        let full = step.as_ref().is_some_and(|(_, usage, _)| self.is_full(usage, loaded, model));
         let end = |(id, usage, times)| {
             let end = steps::StepEnd {
                 status: StepStatus::Success,

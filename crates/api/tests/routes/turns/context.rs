@@ -1,34 +1,59 @@
-//! Contexts that grow too long.
+//! Questions that do not fit into the model's window, and models that fail to summarise.
 
-use muisti_testkit::Answer;
-use serde_json::json;
+use muisti_testkit::{Answer, SeenRequest, TestDatabase};
+use serde_json::{Value, json};
 
-use super::kinds;
-use crate::harness::{assert_error, on_each_database};
+use super::{
+    compaction::{assert_paired, sent, summarises},
+    kinds,
+};
+use crate::harness::{App, assert_error, on_each_database};
+
+/// The refusal by which an overflow is known.
+fn overflow() -> Answer {
+    let message = "This model's maximum context length is 8192 tokens.";
+    let error = json!({"message": message, "type": "invalid_request_error", "code": "context_length_exceeded"});
+    Answer::error_body(400, json!({"error": error}))
+}
+
+/// The bytes of what a model is sent to read.
+fn bytes(request: &SeenRequest) -> usize {
+    request.messages().iter().map(|message| message["content"].as_str().unwrap_or_default().len()).sum()
+}
+
+/// The questions of turns, without those for summaries.
+fn questions(app: &App) -> Vec<SeenRequest> {
+    app.model.requests().into_iter().filter(|request| !summarises(request)).collect()
+}
 
 #[tokio::test]
-async fn a_context_that_is_too_long_is_cut_at_its_oldest_turns_and_goes_on() {
+async fn a_context_that_is_too_long_is_summarised_and_the_question_asked_again() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;
         for number in 0..6 {
             app.model.push(Answer::text(&format!("Answer {number}. {}", "word ".repeat(200))).usage(100, 10));
             app.say(&agent, &format!("Question {number}.")).await.expect_json();
         }
-        let overflow = json!({"error": {"message": "This model's maximum context length is 8192 tokens.",
-            "type": "invalid_request_error", "code": "context_length_exceeded"}});
         app.patch(&format!("/v1/agents/{agent}"), json!({"context_window_limit": 4000})).await.expect_json();
-        app.model.push(Answer::error_body(400, overflow));
+        app.model.push(overflow());
+        app.model.push(Answer::text("They asked much."));
         app.model.push(Answer::text("I go on."));
 
-        app.say(&agent, "And now?").await.expect_json();
+        let answer = app.say(&agent, "And now?").await.expect_json();
 
+        assert_eq!(answer["messages"][0]["content"], "I go on.");
         let asked = app.model.last_request();
-        let users: Vec<_> = asked.messages().iter().filter(|message| message["role"] == "user").collect();
-        assert!(users.len() < 7, "the oldest turns are left out");
+        let users = sent(&asked, "user");
+        assert!(users.len() < 7 && users[0].contains("They asked much."), "the oldest turns are left out");
         assert_eq!(asked.last_user().as_deref(), Some("And now?"));
-        assert_eq!(app.history(&agent).await.len(), 15, "and stay listed");
-        let state = app.list(&format!("/v1/agents/{agent}")).await;
-        assert_eq!(state["message_ids"].as_array().unwrap().len(), asked.messages().len() + 1);
+        assert_eq!(app.history(&agent).await.len(), 16, "and stay listed");
+        assert_eq!(app.context_ids(&agent).await.len(), asked.messages().len() + 1);
+        let summary = app.summaries(&agent).await.remove(0);
+        let stats = &summary["compaction_stats"];
+        assert_eq!(stats["trigger"], "context_window_exceeded");
+        assert!(stats["context_tokens_before"].is_i64() && stats["context_tokens_after"].is_i64(), "{stats}");
+        let said = &answer["messages"][0];
+        assert_eq!((&summary["run_id"], &summary["step_id"]), (&said["run_id"], &said["step_id"]));
         app.model.push(Answer::tool_call("conversation_search", json!({"query": "Question 0"})));
         app.model.push(Answer::text("Found."));
         let answer = app.say(&agent, "What was my first question?").await.expect_json();
@@ -39,31 +64,220 @@ async fn a_context_that_is_too_long_is_cut_at_its_oldest_turns_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_nearly_full_window_is_cut_before_it_overflows() {
+async fn what_would_not_fit_is_never_sent() {
     on_each_database(async |app| {
-        let agent = app.new_agent(json!({"context_window_limit": 2000})).await;
-        for number in 0..5 {
-            app.model.push(Answer::text("Fine.").usage(100 + number * 10, 10));
-            app.say(&agent, &format!("Question {number}. {}", "word ".repeat(20))).await.expect_json();
+        let agent = app.brief_agent("sliding_window", json!({"context_window_limit": 2_000})).await;
+        app.model.answer_with(|request| match request {
+            request if summarises(request) => Answer::text("What was said."),
+            _ => Answer::text(&"word ".repeat(60)).without_usage(),
+        });
+        for number in 0..8 {
+            let question = format!("Question {number}. {}", "word ".repeat(300));
+            app.say(&agent, &question).await.expect_json();
+            let asked = questions(app).pop().unwrap();
+            assert_eq!(asked.last_user().unwrap(), question, "the input is never summarised");
         }
-        app.model.push(Answer::text("Tight.").usage(1900, 50));
-        app.say(&agent, "One more.").await.expect_json();
-        app.model.push(Answer::text("Better."));
-        app.say(&agent, "And one.").await.expect_json();
-        let users = app.model.last_request().messages().iter().filter(|message| message["role"] == "user").count();
-        assert!(users < 7, "{users}");
+        for request in questions(app) {
+            assert!(bytes(&request) < 8_000, "{} bytes in 2000 tokens", bytes(&request));
+            assert!(request.system().unwrap().contains("Their cat is called Muru."));
+        }
+        assert!(!app.summaries(&agent).await.is_empty());
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_message_that_never_fits_is_an_error_that_leaves_the_agent_usable() {
+async fn what_the_provider_says_counts_for_more_than_an_estimate() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({"context_window_limit": 2_000})).await;
+        app.model.push(Answer::text("Long.").usage(900, 10));
+        app.say(&agent, &"word ".repeat(1_300)).await.expect_json();
+        // By the rule of thumb that were 2,400 tokens by now, by what the provider says 1,400.
+        app.model.push(Answer::text("Longer.").usage(1_300, 10));
+        app.say(&agent, &"word ".repeat(450)).await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), 5);
+        assert_eq!(app.model.requests().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shorter_context_that_is_refused_too_gives_way_to_a_summary_whole() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("sliding_window", json!({})).await;
+        app.chat(&agent, 8).await;
+        app.model.clear_requests();
+        app.model.answer_with(|request| match request {
+            request if summarises(request) => Answer::text("Short."),
+            // The server has room for next to nothing.
+            request if request.messages().len() > 3 => overflow(),
+            _ => Answer::text("I go on."),
+        });
+        let body = json!({"input": "And now?", "include_compaction_messages": true});
+        let answer = app.post(&format!("/v1/agents/{agent}/messages"), body).await.expect_json();
+        let told = ["event_message", "summary_message", "event_message", "summary_message", "assistant_message"];
+        assert_eq!(kinds(answer["messages"].as_array().unwrap()), told);
+        assert_eq!(questions(app).len(), 3);
+        assert_eq!(app.context_ids(&agent).await.len(), 4);
+        assert_eq!(app.summaries(&agent).await.len(), 2, "both are kept, one is in context");
+        assert_eq!(app.model.last_request().last_user().as_deref(), Some("And now?"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn summarisers_that_fail_overflow_say_nothing_or_hang_never_fail_a_run() {
+    let failures = [("fails", Answer::error(400, "No.")), ("overflows", overflow()), ("is empty", Answer::text("  "))];
+    let failures = failures.into_iter().chain([("hangs", Answer::hang())]);
+    for (name, failure) in failures {
+        for mode in ["sliding_window", "self_compact_all"] {
+            for database in TestDatabase::each() {
+                println!("{name}, {mode}, on {:?}", database.backend());
+                let app = &mut App::start(database, |server| server.env("LETTA_LLM_REQUEST_TIMEOUT_SECONDS", "0.5"));
+                let agent = app.brief_agent(mode, json!({})).await;
+                app.chat(&agent, 5).await;
+                let failure = failure.clone();
+                app.model.answer_with(move |request| match request {
+                    request if summarises(request) || !request.last_text().starts_with("And") => failure.clone(),
+                    request if request.messages().len() > 10 => overflow(),
+                    _ => Answer::text("I go on.").usage(7_500, 50),
+                });
+                for turn in 0..2 {
+                    let answer = app.say(&agent, &format!("And {turn}?")).await.expect_json();
+                    assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
+                    assert_eq!(answer["messages"][0]["content"], "I go on.");
+                }
+                // The overflow, and the window that was full after each turn.
+                let summaries = app.summaries(&agent).await;
+                assert!(summaries.len() >= 2, "{summaries:?}");
+                let last = summaries.last().unwrap()["summary"].as_str().unwrap();
+                assert!(last.contains("were left out without a summary"), "{last}");
+                let asked = app.model.requests().into_iter().rfind(|request| request.last_text().starts_with("And"));
+                assert!(asked.unwrap().system().unwrap().contains("Muru"));
+                let listed = app.history(&agent).await;
+                assert_eq!(listed.len(), 1 + 7 * 2 + summaries.len(), "everything is still listed");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_summariser_of_its_own_is_asked_first_and_the_agent_s_model_if_it_fails() {
+    on_each_database(async |app| {
+        let settings = json!({"mode": "all", "model": "openai/text-summariser"});
+        let agent = app.brief_agent("all", json!({"compaction_settings": settings})).await;
+        app.chat(&agent, 2).await;
+        app.model.push(Answer::text("Tight.").usage(7_500, 50));
+        app.model.push(Answer::text("By the agent's own model."));
+        app.say(&agent, "One more.").await.expect_json();
+        let summary = app.summaries(&agent).await.remove(0);
+        assert!(summary["summary"].as_str().unwrap().ends_with("By the agent's own model."), "{summary}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_that_fails_leaves_a_context_that_agrees_with_the_rows() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.chat(&agent, 3).await;
+        app.model.push(overflow());
+        app.model.push(Answer::text("They asked much."));
+        app.model.push(Answer::error(400, "Broken."));
+        let failed = app.say(&agent, "And now?").await;
+        assert_eq!(failed.status, 400);
+        assert!(failed.text().contains("Broken."));
+
+        let context = app.context_ids(&agent).await;
+        assert_eq!(context.len(), 2);
+        let listed = app.history(&agent).await;
+        assert_eq!(listed.len(), 1 + 6 + 1, "the summary is there, what was asked in vain is not");
+        assert!(context.iter().all(|id| listed.iter().any(|row| row["id"] == id.as_str())));
+        app.say(&agent, "And now?").await.expect_json();
+        let users = sent(&app.model.last_request(), "user");
+        assert!(users.len() == 2 && users[0].contains("They asked much."), "{users:?}");
+        assert_eq!(app.context_ids(&agent).await.len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_overflow_in_the_middle_of_a_turn_tears_no_call_from_its_return() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("sliding_window", json!({"tools": ["memory_insert"]})).await;
+        app.chat(&agent, 4).await;
+        let insert = |dog: &str| Answer::tool_call("memory_insert", json!({"label": "human", "new_string": dog}));
+        app.model.push(insert("Has a dog.").usage(200, 10));
+        app.model.push(overflow());
+        app.model.push(Answer::text("In short."));
+        app.model.push(insert("And a horse.").usage(200, 10));
+        app.model.push(Answer::text("Noted.").usage(200, 10));
+        let answer = app.say(&agent, "I have a dog and a horse.").await.expect_json();
+        assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
+        questions(app).iter().for_each(assert_paired);
+        let system = app.model.last_request().system().unwrap();
+        assert!(system.contains("Has a dog."), "the system message is brought up to date: {system}");
+        assert_eq!(app.history(&agent).await.len(), 1 + 8 + 6 + 1);
+        assert_eq!(answer["usage"]["context_tokens"], 210);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_system_prompt_that_fills_the_window_is_named_and_the_agent_can_be_mended() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.chat(&agent, 2).await;
+        app.patch(&format!("/v1/agents/{agent}"), json!({"system": "Obey. ".repeat(10_000)})).await.expect_json();
+        app.model.always(overflow());
+        let refused = app.say(&agent, "Hi.").await;
+        assert_error(&refused, 400, "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens");
+        let runs = app.list(&format!("/v1/runs/?agent_id={agent}&limit=1")).await;
+        assert_eq!(runs[0]["stop_reason"], "context_window_overflow_in_system_prompt");
+        assert_eq!(runs[0]["status"], "failed");
+        let events = app.stream(&agent, "Hi.", false).await;
+        let seen: Vec<Value> = events[..events.len() - 1].iter().map(muisti_testkit::SseEvent::json).collect();
+        assert!(seen.iter().any(|event| event["stop_reason"] == "context_window_overflow_in_system_prompt"));
+        let error = seen.iter().find(|event| event["message_type"] == "error_message").unwrap();
+        assert_eq!(error["error_type"], "context_window_overflow_in_system_prompt");
+
+        app.patch(&format!("/v1/agents/{agent}"), json!({"system": "Be brief."})).await.expect_json();
+        app.model.always(Answer::text("Hello."));
+        app.say(&agent, "Hi.").await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), 1 + 3 * 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_can_never_fit_costs_nothing_of_the_conversation() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.chat(&agent, 3).await;
+        let context = app.context_ids(&agent).await;
+        app.model.clear_requests();
+        app.model.answer_with(|request| match bytes(request) {
+            0..=30_000 => Answer::text("Hello."),
+            _ => overflow(),
+        });
+        let refused = app.say(&agent, &"A whole book. ".repeat(10_000)).await;
+        assert_error(&refused, 400, "CONTEXT_WINDOW_EXCEEDED: The new messages have");
+        assert_eq!(app.context_ids(&agent).await, context);
+        assert!(app.model.requests().is_empty(), "no model is asked");
+        app.say(&agent, "Hi.").await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), context.len() + 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_always_refused_is_an_error_that_leaves_the_agent_usable() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;
-        let overflow = json!({"error": {"message": "too long", "code": "context_length_exceeded"}});
-        app.model.always(Answer::error_body(400, overflow));
+        app.model.always(overflow());
         let refused = app.say(&agent, "Far too long.").await;
         assert_error(&refused, 400, "CONTEXT_WINDOW_EXCEEDED");
+        assert_eq!(app.model.requests().len(), 1, "there is nothing to leave out");
         app.model.always(Answer::text("Hello."));
         app.say(&agent, "Hi.").await.expect_json();
         assert_eq!(kinds(&app.history(&agent).await), ["system_message", "user_message", "assistant_message"]);

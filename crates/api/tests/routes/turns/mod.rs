@@ -1,7 +1,9 @@
 //! Turns: what an agent does with a message, as its answer, its stream and its stored history show it.
 
+mod compaction;
 mod context;
 mod endings;
+mod endless;
 mod older;
 mod order;
 mod rules;

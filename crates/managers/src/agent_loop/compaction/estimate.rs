@@ -7,7 +7,10 @@
 use muisti_llm::{TokenCounter, ToolSpec};
 use muisti_orm::schema::{ContentPart, StoredMessage};
 
-use super::super::{context, loaded::ChatModel};
+use super::{
+    super::{context, loaded::ChatModel},
+    plan::Ground,
+};
 use crate::tool::clip;
 
 /// What a message has beside its text: its role, its marks.
@@ -32,11 +35,16 @@ impl Gauge {
         Self { counter: TokenCounter::of(&config.model), window: config.context_window, scale: None }
     }
 
+    /// Whether an answer has told how far an estimate is off.
+    pub(in crate::agent_loop) const fn is_confirmed(&self) -> bool {
+        self.scale.is_some()
+    }
+
     /// Takes note that a call with these messages and tools had `prompt_tokens`. Zero, from a provider that does not
-    /// say, teaches nothing.
+    /// say, teaches nothing, nor does a figure that cannot be that of these messages.
     pub(in crate::agent_loop) fn learn(&mut self, context: &[StoredMessage], tools: &[ToolSpec], prompt_tokens: i64) {
         let estimate = total(TokenCounter::Estimate, self.window, context, tools);
-        self.scale = ratio(estimate, prompt_tokens).or(self.scale);
+        self.scale = ratio(estimate, prompt_tokens).filter(|ratio| BELIEVED.contains(ratio)).or(self.scale);
     }
 
     /// The tokens of a call with these messages and tools, without counting: estimated by bytes, on the high side
@@ -88,9 +96,10 @@ impl Sizes {
         let total = rows.iter().sum::<i64>() + tools;
         let window = if window > 0 { window } else { total };
         let cautious = ratio(total, counter.cautious(total)).unwrap_or(1.0);
-        let mut scale = real.and_then(|real| ratio(total, real)).unwrap_or(cautious);
+        let mut scale =
+            real.and_then(|real| ratio(total, real)).unwrap_or(cautious).clamp(*BELIEVED.start(), *BELIEVED.end());
         if more_than_window && let Some(least) = ratio(total, window) {
-            scale = scale.max(least);
+            scale = scale.max(least.min(*BELIEVED.end()));
         }
         let mut from = Vec::with_capacity(rows.len() + 1);
         let mut sum = 0;
@@ -130,6 +139,17 @@ impl Sizes {
     /// The tokens of the rows before this one.
     pub(super) fn of_head(&self, end: usize) -> i64 {
         self.from(0) - self.from(end)
+    }
+
+    /// The tokens of a call with nothing but what must stay.
+    pub(super) fn least(&self, ground: &Ground<'_>) -> i64 {
+        self.of_head(ground.head()) + self.from(ground.tail()) + self.tools
+    }
+
+    /// So many tokens as they were counted, without caution or correction.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "counts of tokens")]
+    pub(super) fn counted(&self, tokens: i64) -> i64 {
+        (tokens as f64 / self.scale) as i64
     }
 
     /// The tokens of a whole call.
@@ -175,7 +195,7 @@ fn of_tools(counter: TokenCounter, tools: &[ToolSpec]) -> i64 {
 /// Real tokens for each one counted.
 #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
 fn ratio(counted: i64, real: i64) -> Option<f64> {
-    (counted > 0 && real > 0).then(|| (real as f64 / counted as f64).clamp(*BELIEVED.start(), *BELIEVED.end()))
+    (counted > 0 && real > 0).then(|| real as f64 / counted as f64)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "counts of tokens")]
@@ -209,6 +229,7 @@ mod tests {
         gauge.learn(&rows(4_000), &[], 2_008);
         assert_eq!(gauge.tokens(&rows(8_000), &[]), 4_008);
         gauge.learn(&rows(4_000), &[], 0);
+        gauge.learn(&rows(4_000), &[], 20);
         assert_eq!(gauge.tokens(&rows(8_000), &[]), 4_008);
     }
 

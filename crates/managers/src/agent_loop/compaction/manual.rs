@@ -19,7 +19,7 @@ use super::{
     plan::Ground,
     summary,
 };
-use crate::{Actor, Error, Result};
+use crate::{Actor, Error, Result, prompt};
 
 /// What a refusal begins with where there would be as many messages as before. Clients know it.
 const NOT_FEWER: &str = "Summarization failed to reduce the number of messages.";
@@ -65,6 +65,7 @@ impl AgentLoop {
             trigger: Trigger::Manual,
             tokens_before: None,
             overrides: overrides.as_ref(),
+            hard: false,
         };
         let compacted = compact(services, &actor, &request).await?.ok_or_else(|| not_fewer(context.len()))?;
         let (before, after) = (context.len(), compacted.context.len());
@@ -76,7 +77,12 @@ impl AgentLoop {
             num_messages_before: number(before),
             num_messages_after: number(after),
         };
-        held.write(move |conn| Ok(compacted.store(conn, &actor, &history)?)).await?;
+        let agent = loaded.agent;
+        let write = move |conn: &mut Conn| {
+            compacted.store(conn, &actor, &history)?;
+            Ok(prompt::rebuild_history(conn, actor.organization_id, &agent, &history)?)
+        };
+        held.write(write).await?;
         Ok(answer)
     }
 }
@@ -100,6 +106,7 @@ fn read(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<Loaded> {
     Ok(Loaded {
         agent: agent.ok_or_else(|| Error::missing("Agent", history.agent_id))?,
         tools: tools::attached_to(conn, history.agent_id)?,
+        skills: Vec::new(),
         context: messages::by_ids(conn, organization, &ids)?,
         conversation,
     })

@@ -68,6 +68,11 @@ impl<'a> Ground<'a> {
         self.head
     }
 
+    /// Where what must stay begins.
+    pub(super) const fn tail(&self) -> usize {
+        self.tail
+    }
+
     /// Whether there is anything to summarise that is no summary already.
     pub(super) fn can_shrink(&self) -> bool {
         self.said_something(self.tail)

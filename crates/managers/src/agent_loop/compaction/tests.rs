@@ -102,6 +102,7 @@ impl World {
             trigger,
             tokens_before: None,
             overrides: None,
+            hard: false,
         };
         compact(&self.services, &DEFAULT_ACTOR, &request).await
     }
