@@ -338,7 +338,9 @@ impl ConversationManager<'_> {
         };
         let info = self.0.models().resolve(actor, handle).await?;
         let settings = conversation.model_settings.as_ref();
-        model::config::of_conversation(&info, agent.agent_type, window, settings).map(Some)
+        let mut config = model::config::of_conversation(&info, agent.agent_type, window, settings)?;
+        config.parallel_tool_calls = config.parallel_tool_calls.or(agent.llm_config.parallel_tool_calls);
+        Ok(Some(config))
     }
 }
 

@@ -4,7 +4,9 @@ mod links;
 mod list;
 mod record;
 
-pub use links::{agents_of, attach, attached_to, by_label, detach, list_attached, of_agents, of_conversation};
+pub use links::{
+    agents_of, any_labelled, attach, attached_to, by_label, detach, list_attached, of_agents, of_conversation,
+};
 pub use list::{BlockFilter, count, list};
 
 use diesel::prelude::*;

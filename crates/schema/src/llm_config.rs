@@ -70,8 +70,7 @@ pub struct LlmConfig {
     pub verbosity: Option<Verbosity>,
     /// The price class of a hosted model.
     pub tier: Option<String>,
-    /// Whether the model may call several tools at once.
-    #[serde(default = "some_no")]
+    /// Whether the model may call several tools at once. Null: nobody has said so, and it may not.
     #[schema(default = false, deprecated)]
     pub parallel_tool_calls: Option<bool>,
     /// The form that answers must have.
@@ -129,7 +128,7 @@ impl LlmConfig {
             compatibility_type: None,
             verbosity: None,
             tier: None,
-            parallel_tool_calls: some_no(),
+            parallel_tool_calls: None,
             response_format: None,
             strict: false,
             return_logprobs: false,
@@ -343,10 +342,6 @@ const fn default_temperature() -> f64 {
 
 const fn yes() -> bool {
     true
-}
-
-const fn some_no() -> Option<bool> {
-    Some(false)
 }
 
 #[cfg(test)]

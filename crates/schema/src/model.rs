@@ -113,7 +113,7 @@ impl Model {
             compatibility_type: config.compatibility_type,
             verbosity: config.verbosity,
             tier: config.tier,
-            parallel_tool_calls: config.parallel_tool_calls,
+            parallel_tool_calls: config.parallel_tool_calls.or(Some(false)),
             response_format: None,
             strict: false,
             return_logprobs: false,

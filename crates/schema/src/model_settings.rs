@@ -486,8 +486,8 @@ impl ModelSettings {
     /// The settings that an answer shows for `config`, every field filled; `None` for endpoints that have no
     /// settings of their own.
     ///
-    /// `parallel_tool_calls` is always true: the configuration's false is also its default, so that it cannot
-    /// tell whether it was asked for.
+    /// `parallel_tool_calls` is true unless it was asked for otherwise: clients know that as the default, although a
+    /// model may call several tools at once only where it was asked for.
     #[must_use]
     pub fn of(config: &LlmConfig) -> Option<Self> {
         Some(match config.model_endpoint_type {
@@ -517,6 +517,7 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::GoogleAi => GoogleAiModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_GOOGLE_OUTPUT_TOKENS)),
+                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 thinking_config: Some(gemini_thinking(config)),
                 response_schema: nullable(config.response_format.clone()),
@@ -525,6 +526,7 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::GoogleVertex => GoogleVertexModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_GOOGLE_OUTPUT_TOKENS)),
+                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 thinking_config: Some(gemini_thinking(config)),
                 response_schema: nullable(config.response_format.clone()),
@@ -538,6 +540,7 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::ChatgptOauth => ChatGptOauthModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
+                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 reasoning: Some(config.reasoning_effort.unwrap_or(ReasoningEffort::Medium).into()),
                 ..ChatGptOauthModelSettings::default().with_defaults()
@@ -545,6 +548,7 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::Baseten => BasetenModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
+                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 ..BasetenModelSettings::default().with_defaults()
             }
@@ -568,6 +572,7 @@ macro_rules! shown {
             fn shown(config: &LlmConfig) -> Self {
                 Self {
                     max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
+                    parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                     temperature: Some(config.temperature),
                     response_format: nullable(config.response_format.clone()),
                     ..Self::default().with_defaults()

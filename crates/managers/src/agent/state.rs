@@ -10,8 +10,8 @@ use crate::{
     file::view,
     orm::{self, Conn, agents::AgentRow, secrets::SecretRow},
     schema::{
-        AgentEnvironmentVariable, AgentId, AgentInclude, AgentState, ApprovalRequestMessage, Group, Memory, MessageId,
-        ModelSettings, OrganizationId, StoredMessage, WireMessage, WireOptions,
+        AgentEnvironmentVariable, AgentId, AgentInclude, AgentState, ApprovalRequestMessage, Group, LlmConfig, Memory,
+        MessageId, MessageRole, ModelSettings, OrganizationId, StoredMessage, WireMessage, WireOptions,
     },
     secret::Cipher,
 };
@@ -183,7 +183,11 @@ fn bare(row: AgentRow) -> AgentState {
         model: row.llm_config.handle.clone(),
         embedding: row.embedding_config.as_ref().and_then(|config| config.handle.clone()),
         model_settings: ModelSettings::of(&row.llm_config),
-        llm_config: row.llm_config,
+        llm_config: LlmConfig {
+            // Clients know no null here.
+            parallel_tool_calls: row.llm_config.parallel_tool_calls.or(Some(false)),
+            ..row.llm_config
+        },
         embedding_config: row.embedding_config,
         compaction_settings: row.compaction_settings,
         response_format: row.response_format,

@@ -140,6 +140,8 @@ impl Turn {
             loaded: Some(loaded),
             when_pending: recipient.when_pending,
             gauge: None,
+            rewritten: false,
+            anew: None,
             logprobs: None,
             calls_back: proposal.callback_url.is_some(),
             in_text: true,

@@ -1,6 +1,9 @@
 //! What a model is asked in a step. It is put together here alone, for the call and for its preview.
 
+use std::borrow::Cow;
+
 use muisti_llm::ChatRequest;
+use muisti_orm::schema::MessageRole;
 
 use super::{
     context,
@@ -8,6 +11,7 @@ use super::{
     request::TurnRequest,
     response_format,
     rules::{Allowed, Rules},
+    skills,
     style::Style,
 };
 
@@ -30,9 +34,9 @@ pub(super) fn chat_request(
         style.offer(tool, rules.ends_turn(&tool.name));
     }
     let logprobs = request.return_logprobs || model.config.return_logprobs;
-    let system = request.override_system.as_deref();
+    let system = system_text(loaded, request);
     ChatRequest {
-        messages: context::to_chat(&loaded.context, system, model.config.context_window),
+        messages: context::to_chat(&loaded.context, system.as_deref(), model.config.context_window),
         tool_choice: style.choice(allowed, &tools),
         tools,
         parallel_tool_calls: Some(in_parallel(loaded, model, rules)),
@@ -43,10 +47,20 @@ pub(super) fn chat_request(
     }
 }
 
+/// What the model is told in the place of the stored system message, if that is not all.
+fn system_text<'a>(loaded: &Loaded, request: &'a TurnRequest) -> Option<Cow<'a, str>> {
+    if let Some(text) = &request.override_system {
+        return Some(text.into());
+    }
+    let stored = loaded.context.first().filter(|first| first.role == MessageRole::System)?;
+    let skills = skills::section(&loaded.skills, &request.client_skills)?;
+    Some(format!("{}\n\n{skills}", context::text_of(&stored.content)).into())
+}
+
 /// Whether several calls of one answer are carried out: the agent's style and the model's configuration allow it, and
 /// no rule says anything about an order.
 pub(super) fn in_parallel(loaded: &Loaded, model: &ChatModel, rules: &Rules) -> bool {
     !Style::of(loaded.agent.agent_type, &model.config).one_call_only()
-        && loaded.agent.llm_config.parallel_tool_calls.unwrap_or(false)
+        && model.config.parallel_tool_calls.unwrap_or(false)
         && !rules.order_matters()
 }

@@ -7,18 +7,24 @@ use muisti_orm::{
     Conn, agents, conversations,
     histories::{self, HistoryId},
     messages,
-    schema::{ClientTool, Conversation, LlmConfig, StoredMessage, Tool},
+    schema::{ClientTool, Conversation, LlmConfig, MessageId, StoredMessage, Tool},
     tools,
 };
 use serde_json::Value;
 
-use super::{pending::Pending, request::TurnRequest};
+use super::{
+    pending::Pending,
+    request::TurnRequest,
+    skills::{self, Skill},
+};
 use crate::{Actor, Error, Result, Services, model};
 
 /// An agent as a turn needs it.
 pub(super) struct Loaded {
     pub(super) agent: agents::AgentRow,
     pub(super) tools: Vec<Tool>,
+    /// What it knows how to do, by its blocks.
+    pub(super) skills: Vec<Skill>,
     /// The messages in context, the system message first.
     pub(super) context: Vec<StoredMessage>,
     /// The conversation, unless it is the agent's default history.
@@ -39,7 +45,7 @@ impl Loaded {
                 (conversation, context.ok_or_else(|| Error::missing("Conversation", id))?)
             }
         };
-        let mut context = messages::by_ids(conn, organization, &in_context)?;
+        let context = messages::by_ids(conn, organization, &in_context)?;
         if context.is_empty() {
             return Err(Error::BadRequest(format!(
                 "{} has no message in its context, not even its system message. Recompile its system prompt, or set \
@@ -47,11 +53,18 @@ impl Loaded {
                 history.key()
             )));
         }
-        // With autoclear every turn begins with nothing but the system message, unless the last one has not ended.
-        if agent.message_buffer_autoclear && Pending::at_end_of(&context).is_none() {
-            context.truncate(1);
+        let skills = skills::read(conn, history)?;
+        Ok(Self { agent, tools, skills, context, conversation })
+    }
+
+    /// With autoclear, leaves nothing in context but the system message, and gives that. Calls that wait for the client
+    /// keep their turn there until it has ended.
+    pub(super) fn begin_anew(&mut self) -> Option<MessageId> {
+        if !self.agent.message_buffer_autoclear || Pending::at_end_of(&self.context).is_some() {
+            return None;
         }
-        Ok(Self { agent, tools, context, conversation })
+        self.context.truncate(1);
+        self.context.first().map(|system| system.id)
     }
 
     /// The names of the agent's own tools that the client does not put its own in the place of, in the order in which
@@ -139,7 +152,7 @@ impl ChatModel {
     pub(super) async fn of(
         services: &Services,
         actor: &Actor,
-        config: &LlmConfig,
+        own: &LlmConfig,
         instead: Option<&str>,
     ) -> Result<Self> {
         let config = match instead {
@@ -147,9 +160,10 @@ impl ChatModel {
                 let info = services.models().resolve(actor, handle).await?;
                 let mut config = model::config::from_info(&info);
                 config.context_window = config.context_window.min(services.settings().max_context_window);
+                config.parallel_tool_calls = own.parallel_tool_calls;
                 config
             }
-            None => config.clone(),
+            None => own.clone(),
         };
         // The provider is enough: whether it lists the model at this moment says nothing about a call.
         let named = config.provider_name.as_deref().and_then(|name| services.catalog().provider(name));

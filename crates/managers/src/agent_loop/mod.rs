@@ -9,7 +9,7 @@
 //! - `opening`: what its input means for a history at whose end calls wait; `pending`: these calls and their answers.
 //! - `step`: what is repeated: `ask` the model, with `room` in its window, and do what it wants; `calls`: carrying out tool calls; `draft`: how far they are.
 //! - `rules`: which tools may be called next.
-//! - `asking`, `context`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
+//! - `asking`, `context`, `skills`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
 //!   events go.
 //! - `style`: what differs for the older types of agents; `compaction`: a history that outgrows the window.
 //! - `ending`: ends that are not the turn's own; `cancel`: who brings them about.
@@ -43,6 +43,7 @@ mod response_format;
 mod room;
 mod rules;
 mod sink;
+mod skills;
 mod step;
 mod style;
 mod turn;

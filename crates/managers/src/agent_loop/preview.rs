@@ -34,6 +34,7 @@ impl AgentLoop {
         }
         let request = TurnRequest::of(request);
         let model = ChatModel::for_turn(&self.services, actor, &loaded, request.override_model.as_deref()).await?;
+        loaded.begin_anew();
         loaded.context.extend(input);
         let rules = Rules::new(loaded.agent.tool_rules.clone(), Calls::default());
         let allowed = rules.allowed(&loaded.tool_names(&request));

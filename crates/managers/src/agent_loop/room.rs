@@ -159,12 +159,7 @@ impl Turn {
             }
             messages::insert(conn, &actor, &[summary])?;
             histories::replace(conn, &actor, &history, &ids)?;
-            match history.conversation_id {
-                None => prompt::rebuild(conn, actor.organization_id, &[agent.id])?,
-                Some(conversation) => {
-                    prompt::rebuild_conversation(conn, actor.organization_id, &agent, conversation)?;
-                }
-            }
+            prompt::rebuild_history(conn, actor.organization_id, &agent, &history)?;
             frames::append(conn, &rows)?;
             let Some(first) = ids.first() else { return Ok((standing, None)) };
             Ok::<_, Error>((standing, messages::get(conn, actor.organization_id, *first)?))

@@ -11,7 +11,7 @@ mod system;
 pub mod time;
 
 pub use blocks::LINE_NUMBER_BANNER;
-pub use rebuild::{compile_in, compile_now, rebuild, rebuild_conversation, same_but_time};
+pub use rebuild::{compile_in, compile_now, rebuild, rebuild_history, same_but_time};
 pub use rules::render_rule;
 pub use system::default_system;
 

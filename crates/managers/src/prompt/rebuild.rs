@@ -47,22 +47,24 @@ fn rebuild_one(conn: &mut Conn, organization: OrganizationId, agent: &AgentRow) 
     replace(conn, organization, *id, text)
 }
 
-/// Renders the system message of a conversation anew, within the transaction that has changed its context. One whose
-/// text stays the same, but for the time of rendering, is left as it is.
+/// Renders the system message of a history anew, within the transaction that has changed its context. One whose text
+/// stays the same, but for the time of rendering, is left as it is.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub fn rebuild_conversation(
+pub fn rebuild_history(
     conn: &mut Conn,
     organization: OrganizationId,
     agent: &AgentRow,
-    conversation: ConversationId,
+    history: &HistoryId,
 ) -> orm::Result<()> {
-    let history = HistoryId::of_conversation(agent.id, conversation);
-    let context = histories::context(conn, organization, &history)?.unwrap_or_default();
+    if history.conversation_id.is_none() {
+        return rebuild(conn, organization, &[agent.id]);
+    }
+    let context = histories::context(conn, organization, history)?.unwrap_or_default();
     let Some(id) = context.first() else { return Ok(()) };
-    let text = compile_in(conn, organization, agent, Some(conversation), Timestamp::now())?;
+    let text = compile_in(conn, organization, agent, history.conversation_id, Timestamp::now())?;
     replace(conn, organization, *id, text)
 }
 

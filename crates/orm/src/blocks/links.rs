@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 
 use super::{MODEL, fill_tags, record::Record};
 use crate::{
@@ -105,6 +105,13 @@ pub fn of_agents(conn: &mut Conn, agents: &[AgentId]) -> Result<HashMap<AgentId,
         }
     }
     Ok(map)
+}
+
+/// Whether the agent has a block attached whose label begins like this, which has no wildcards of `LIKE` in it.
+pub fn any_labelled(conn: &mut Conn, agent: AgentId, beginning: &str) -> Result<bool> {
+    let agents = links::table.filter(links::agent_id.eq(agent.to_string()));
+    let labelled = agents.filter(links::label.like(format!("{beginning}%")));
+    Ok(with_backend!(conn, c => diesel::select(exists(labelled)).get_result(c))?)
 }
 
 /// The blocks that the conversation has for itself, in the order in which it got them, without their tags.
