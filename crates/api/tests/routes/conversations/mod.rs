@@ -4,6 +4,7 @@ mod forks;
 mod life;
 mod past;
 mod reading;
+mod sends;
 
 use muisti_api::managers::{
     DEFAULT_ACTOR,

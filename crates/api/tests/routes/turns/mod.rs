@@ -4,10 +4,14 @@ mod compaction;
 mod context;
 mod endings;
 mod endless;
+mod forms;
 mod older;
+mod options;
 mod order;
+mod parallel;
 mod rules;
 mod shapes;
+mod skills;
 mod streams;
 
 use muisti_testkit::{Response, SseEvent};
