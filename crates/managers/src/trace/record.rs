@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(said["response_json"]["usage"]["input_tokens"], 7);
         let content = &said["response_json"]["content"];
         assert_eq!(content["tool_call"], Value::Null);
-        assert_eq!(content["content"], json!([r#"{"text":"Hi.","type":"text"}"#]));
+        assert_eq!(content["content"], json!([r#"{"type":"text","text":"Hi."}"#]));
 
         answer.tool_calls = vec![call("f")];
         let one = stored(Outcome::Answered(Box::new(answer.clone()), None));

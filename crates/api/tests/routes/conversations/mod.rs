@@ -1,5 +1,6 @@
 //! `/v1/conversations`
 
+mod asked;
 mod forks;
 mod life;
 mod past;
