@@ -2,6 +2,7 @@
 
 use muisti_llm::LlmError;
 use muisti_orm::schema::{InvalidId, MessageId, RunId};
+use serde::Serialize;
 
 /// One thing wrong with one part of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +28,13 @@ impl FieldError {
 }
 
 /// Tool calls that wait for an answer of the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingCalls {
     /// The message that asks for it.
+    #[serde(rename = "pending_request_id")]
     pub request_id: MessageId,
     /// The calls that the client has not decided on.
+    #[serde(rename = "pending_tool_call_ids")]
     pub tool_call_ids: Vec<String>,
     /// The run that asked.
     pub run_id: Option<RunId>,
@@ -104,6 +107,15 @@ pub enum Error {
     /// The server cannot serve this now: shutting down, or the database is out of reach. 503.
     #[error("{0}")]
     Unavailable(String),
+    /// The server stops before the request is finished. 503.
+    #[error(
+        "The server stopped before this request was finished. {}",
+        if *.kept { "What was sent is in the history: send another message to go on." } else { "Send it again in a moment." }
+    )]
+    Interrupted {
+        /// Whether the input is in the history, so that it must not be sent again.
+        kept: bool,
+    },
     /// A fault of ours. 500; the text is for the log only.
     #[error("{0}")]
     Internal(String),

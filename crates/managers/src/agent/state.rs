@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::defaults::FileLimits;
 use crate::{
+    agent_loop::pending_request,
     error::Result,
     file::view,
     orm::{self, Conn, agents::AgentRow, secrets::SecretRow},
@@ -242,7 +243,7 @@ fn secret(cipher: &Cipher, row: SecretRow) -> AgentEnvironmentVariable {
     }
 }
 
-/// The approval requests at the end of the agents' contexts, by message.
+/// What waits for the client at the end of the agents' contexts, by the last message.
 fn pending_approvals(
     conn: &mut Conn,
     organization: OrganizationId,
@@ -252,14 +253,23 @@ fn pending_approvals(
     if last.is_empty() {
         return Ok(HashMap::new());
     }
-    let messages = orm::messages::by_ids(conn, organization, &last)?;
-    Ok(messages.iter().filter_map(|message| Some((message.id, approval_request(message)?))).collect())
+    let mut requests = HashMap::new();
+    for message in orm::messages::by_ids(conn, organization, &last)? {
+        let request = match message.role {
+            MessageRole::Approval if message.is_approval_request() => Some(message.clone()),
+            // A part of the calls is decided on already.
+            MessageRole::Approval => {
+                let context = rows.iter().map(|row| &row.message_ids).find(|ids| ids.last() == Some(&message.id));
+                pending_request(conn, organization, context.map_or(&[], Vec::as_slice))?
+            }
+            _ => None,
+        };
+        requests.extend(request.as_ref().and_then(as_request).map(|request| (message.id, request)));
+    }
+    Ok(requests)
 }
 
-fn approval_request(message: &StoredMessage) -> Option<ApprovalRequestMessage> {
-    if !message.is_approval_request() {
-        return None;
-    }
+fn as_request(message: &StoredMessage) -> Option<ApprovalRequestMessage> {
     message.to_wire(&WireOptions::default()).into_iter().find_map(|wire| match wire {
         WireMessage::ApprovalRequest(request) => Some(request),
         _ => None,

@@ -11,13 +11,13 @@ use muisti_orm::{
     },
     steps,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
 use super::{
     history_lock::HistoryGuard,
     loaded::{ChatModel, Loaded},
-    pending::Pending,
     request::{self, TurnRequest},
     rules::{Calls, Rules},
     sink::Sink,
@@ -36,8 +36,8 @@ pub struct Recipient {
     pub history: HistoryId,
     /// What to do while another turn works on it.
     pub when_busy: WhenBusy,
-    /// What to do while tool calls wait for the client.
-    pub when_pending: WhenPending,
+    /// What to do while tool calls wait for the client; none: what the server's settings say.
+    pub when_pending: Option<WhenPending>,
 }
 
 /// What to do while another turn works on the history.
@@ -50,7 +50,7 @@ pub enum WhenBusy {
 }
 
 /// What to do with a message that comes while tool calls wait for the client.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WhenPending {
     /// Refuse it, and say what waits.
     #[default]
@@ -62,12 +62,12 @@ pub enum WhenPending {
 impl Recipient {
     /// An agent's default history. Requests for it wait for each other.
     pub const fn agent(agent: AgentId) -> Self {
-        Self { history: HistoryId::default_of(agent), when_busy: WhenBusy::Wait, when_pending: WhenPending::Refuse }
+        Self { history: HistoryId::default_of(agent), when_busy: WhenBusy::Wait, when_pending: None }
     }
 
     /// A history as the routes of conversations know it. A request for one that is busy is refused.
     pub const fn conversation(history: HistoryId) -> Self {
-        Self { history, when_busy: WhenBusy::Refuse, when_pending: WhenPending::Refuse }
+        Self { history, when_busy: WhenBusy::Refuse, when_pending: None }
     }
 }
 
@@ -79,6 +79,8 @@ pub(super) struct Proposal<'a> {
     pub(super) run_type: &'static str,
     /// Whether the run goes on after a crash, and its stream can be read again.
     pub(super) background: bool,
+    /// Whether the client looks at the run for what has come of it, also when it cannot begin.
+    pub(super) tells_later: bool,
     pub(super) callback_url: Option<String>,
 }
 
@@ -120,7 +122,8 @@ impl Turn {
         let owner = *actor;
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
         let mut input = request::to_stored(history, run_id, messages)?;
-        let request = TurnRequest::of(request);
+        let when_pending = recipient.when_pending.unwrap_or(services.settings().when_pending);
+        let request = TurnRequest { when_pending, ..TurnRequest::of(request) };
         let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
         clip::client_returns(&mut input, model.config.context_window);
         let turn = Self {
@@ -137,11 +140,10 @@ impl Turn {
             rounds: 0,
             open: None,
             under_way: None,
-            loaded: Some(loaded),
-            when_pending: recipient.when_pending,
-            gauge: None,
             rewritten: false,
             anew: None,
+            loaded: Some(loaded),
+            gauge: None,
             logprobs: None,
             calls_back: proposal.callback_url.is_some(),
             in_text: true,
@@ -162,11 +164,11 @@ impl Turn {
         model: &ChatModel,
         guard: Option<HistoryGuard>,
     ) -> Result<Accepted> {
-        let Proposal { recipient, run_type, background, callback_url, .. } = proposal;
+        let Proposal { recipient, run_type, background, tells_later, callback_url, .. } = proposal;
         let Some(loaded) = &self.loaded else { return Err(Error::Internal("a turn without its agent".to_owned())) };
         let free = guard.is_some();
-        if free {
-            self.check_beginning(loaded)?;
+        if free && !tells_later {
+            self.check_beginning(loaded).await?;
         }
         let step = OpenStep::new(model);
         let asks = self.input.first().is_some_and(|first| first.role != MessageRole::Approval);
@@ -238,18 +240,6 @@ impl Turn {
                 Ok(Accepted::Turn(Box::new(self)))
             }
         }
-    }
-
-    /// Whether the input fits the end of the history.
-    fn check_beginning(&self, loaded: &Loaded) -> Result<()> {
-        let Some(pending) = Pending::at_end_of(&loaded.context) else { return Ok(()) };
-        let Some(first) = self.input.first() else { return Ok(()) };
-        if first.role == MessageRole::Approval {
-            return pending.check(first);
-        }
-        let given_up =
-            self.when_pending == WhenPending::Deny || pending.is_expired(self.services.settings().approval_lifetime);
-        if given_up { Ok(()) } else { Err(Error::PendingApproval(Box::new(pending.calls()))) }
     }
 }
 

@@ -1,18 +1,20 @@
 //! Stopping runs, and giving up what waits for the client.
 
+use std::time::Duration;
+
 use muisti_orm::{
-    Conn, agents, histories,
-    histories::HistoryId,
-    leases, messages,
+    Conn, agents,
+    histories::{self, HistoryId},
+    messages,
     runs::{self, CancelOf, Cancelled},
-    schema::{AgentId, MessageId, Run, RunId, StopReason},
+    schema::{AgentId, MessageId, OrganizationId, Run, RunId, StopReason},
 };
 
 use super::{AgentLoop, pending::Pending};
 use crate::{Actor, Error, PendingCalls, Result};
 
-/// How many messages at the end of a context are looked at for what is pending: a request, and its answers in part.
-const TAIL: usize = 64;
+/// How long a turn may take to finish with what is to be given up.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Why calls are denied whose run is cancelled. Clients look for it.
 const CANCELLED: &str = "The user cancelled the request, so the tool call was denied.";
 /// Why calls are denied that somebody has given up.
@@ -28,61 +30,71 @@ pub enum CancelOutcome {
 }
 
 impl AgentLoop {
-    /// Cancels runs of an agent: those that are named, or else all that are going in any of its histories, and the one
-    /// that waits for the client in the default history. A run that is named and cannot be cancelled is reported, not
-    /// an error.
+    /// Cancels runs of an agent: those that are named, or else all that are going in any of its histories, and what
+    /// waits for the client in the default history. A run that is named and cannot be cancelled is reported, not an
+    /// error.
     ///
     /// # Errors
-    /// 404 for an unknown agent; 409 when none are named and none are going.
+    /// 404 for an unknown agent; 409 when none are named and there are none.
     pub async fn cancel(
         &self,
         actor: &Actor,
         agent: AgentId,
         named: Option<Vec<RunId>>,
     ) -> Result<Vec<(RunId, CancelOutcome)>> {
-        let owner = *actor;
-        let runs = match named.filter(|named| !named.is_empty()) {
-            Some(named) => named,
-            None => {
-                let history = HistoryId::default_of(agent);
-                let find = move |conn: &mut Conn| to_cancel(conn, &owner, history, CancelOf::Agent(agent));
-                let found = self.services.db().read(find).await?;
-                if found.is_empty() {
-                    return Err(Error::Conflict(format!("No active runs to cancel for agent {agent}")));
-                }
-                found
-            }
+        let Some(named) = named.filter(|named| !named.is_empty()) else {
+            return self.cancel_going(actor, HistoryId::default_of(agent), CancelOf::Agent(agent)).await;
         };
-        self.cancel_all(actor, agent, runs).await
-    }
-
-    /// Cancels the runs of one history that are going, and the one that waits for the client.
-    ///
-    /// # Errors
-    /// 404 for an unknown history; 409 when there are none.
-    pub async fn cancel_history(&self, actor: &Actor, history: HistoryId) -> Result<Vec<(RunId, CancelOutcome)>> {
-        let owner = *actor;
-        let find = move |conn: &mut Conn| to_cancel(conn, &owner, history, CancelOf::History(history.key()));
-        let found = self.services.db().read(find).await?;
-        if found.is_empty() {
-            let of = match history.conversation_id {
-                Some(conversation) => format!("conversation {conversation}"),
-                None => "conversation default".to_owned(),
-            };
-            return Err(Error::Conflict(format!("No active runs to cancel for {of}")));
-        }
-        self.cancel_all(actor, history.agent_id, found).await
-    }
-
-    async fn cancel_all(&self, actor: &Actor, agent: AgentId, runs: Vec<RunId>) -> Result<Vec<(RunId, CancelOutcome)>> {
-        let mut outcomes = Vec::with_capacity(runs.len());
-        for run in runs {
-            outcomes.push((run, self.cancel_one(actor, agent, run).await?));
+        let mut outcomes = Vec::with_capacity(named.len());
+        for run in named {
+            let (outcome, waits_in) = self.cancel_one(actor, agent, run).await?;
+            outcomes.push((run, outcome));
+            if let Some(history) = waits_in {
+                self.settle_pending(actor, history, Some(run)).await?;
+            }
         }
         Ok(outcomes)
     }
 
-    async fn cancel_one(&self, actor: &Actor, agent: AgentId, id: RunId) -> Result<CancelOutcome> {
+    /// Cancels the runs of one history that are going, and gives up what waits for the client there.
+    ///
+    /// # Errors
+    /// 404 for an unknown history; 409 when there is nothing to be cancelled.
+    pub async fn cancel_history(&self, actor: &Actor, history: HistoryId) -> Result<Vec<(RunId, CancelOutcome)>> {
+        self.cancel_going(actor, history, CancelOf::History(history.key())).await
+    }
+
+    async fn cancel_going(
+        &self,
+        actor: &Actor,
+        history: HistoryId,
+        of: CancelOf,
+    ) -> Result<Vec<(RunId, CancelOutcome)>> {
+        let (organization, wanted) = (actor.organization_id, of.clone());
+        let find = move |conn: &mut Conn| {
+            let going = runs::to_cancel(conn, organization, &wanted)?;
+            Ok::<_, Error>((going, find_pending(conn, organization, history)?))
+        };
+        let (going, pending) = self.services.db().read(find).await?;
+        if going.is_empty() && pending.is_none() {
+            let of = match (of, history.conversation_id) {
+                (CancelOf::Agent(agent), _) => format!("agent {agent}"),
+                (CancelOf::History(_), Some(conversation)) => format!("conversation {conversation}"),
+                (CancelOf::History(_), None) => "conversation default".to_owned(),
+            };
+            return Err(Error::Conflict(format!("No active runs to cancel for {of}")));
+        }
+        let waiting = pending.and_then(|pending| pending.calls().run_id).filter(|run| !going.contains(run));
+        let mut outcomes = Vec::with_capacity(going.len() + 1);
+        for run in going.into_iter().chain(waiting) {
+            outcomes.push((run, self.cancel_one(actor, history.agent_id, run).await?.0));
+        }
+        self.settle_pending(actor, history, None).await?;
+        Ok(outcomes)
+    }
+
+    /// Cancels a run. Gives the history along at whose end it may have left calls that wait for the client.
+    async fn cancel_one(&self, actor: &Actor, agent: AgentId, id: RunId) -> Result<(CancelOutcome, Option<HistoryId>)> {
         let owner = *actor;
         let cancelled = self.services.db().write(move |conn| {
             let run = runs::get(conn, owner.organization_id, id)?.filter(|run| run.agent_id == agent);
@@ -93,19 +105,26 @@ impl AgentLoop {
                 let changes = agents::AgentChanges { last_stop_reason: stopped, ..Default::default() };
                 agents::update(conn, &owner, agent, changes)?;
             }
-            if outcome == Some(Cancelled::Waiting) {
-                give_up(conn, &owner, history_of(&run), Some(id), CANCELLED)?;
-            }
-            Ok(outcome)
+            Ok(outcome.map(|outcome| (outcome, history_of(&run))))
         });
         Ok(match cancelled.await? {
-            Some(Cancelled::Going) => {
+            Some((Cancelled::Going, _)) => {
                 self.services.node().cancel(id);
-                CancelOutcome::Cancelled
+                (CancelOutcome::Cancelled, None)
             }
-            Some(Cancelled::Waiting | Cancelled::Before) => CancelOutcome::Cancelled,
-            Some(Cancelled::Ended) | None => CancelOutcome::Failed,
+            // Whoever has cancelled it before may not have come to its calls.
+            Some((Cancelled::Waiting | Cancelled::Before, history)) => (CancelOutcome::Cancelled, Some(history)),
+            Some((Cancelled::Ended, _)) | None => (CancelOutcome::Failed, None),
         })
+    }
+
+    /// Gives up what is pending, if it still is and concerns this run; none: whatever it is.
+    async fn settle_pending(&self, actor: &Actor, history: HistoryId, run: Option<RunId>) -> Result<()> {
+        match self.give_up(actor, history, run, CANCELLED).await {
+            // Whoever works on the history deals with what was pending.
+            Ok(_) | Err(Error::Busy(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives up what waits for the client at the end of a history, with denials. Gives what was pending; none when
@@ -114,20 +133,46 @@ impl AgentLoop {
     /// # Errors
     /// 404 for an unknown history; 409 while a turn works on it.
     pub async fn reset_pending(&self, actor: &Actor, history: HistoryId) -> Result<Option<PendingCalls>> {
-        let owner = *actor;
-        let write = move |conn: &mut Conn| {
-            let pending = pending_calls(conn, &owner, history)?;
-            let Some(calls) = pending.map(|pending| pending.calls()) else { return Ok::<_, Error>(None) };
-            if let Some(run) = calls.run_id {
-                runs::cancel(conn, owner.organization_id, run)?;
-            }
-            if give_up(conn, &owner, history, calls.run_id, RESET)? {
-                Ok(Some(calls))
-            } else {
-                Err(Error::Busy(leases::holder(conn, &history.key())?))
-            }
+        let given_up = self.give_up(actor, history, None, RESET).await?;
+        if let Some(run) = given_up.as_ref().and_then(|calls| calls.run_id) {
+            let organization = actor.organization_id;
+            let cancel = move |conn: &mut Conn| runs::cancel(conn, organization, run).map_err(Error::from);
+            self.services.db().write(cancel).await?;
+        }
+        Ok(given_up)
+    }
+
+    /// Denies what is pending at the end of a history, if it concerns this run; none: whatever it is. Nobody else may
+    /// be at work there meanwhile. Gives what was pending.
+    async fn give_up(
+        &self,
+        actor: &Actor,
+        history: HistoryId,
+        run: Option<RunId>,
+        reason: &'static str,
+    ) -> Result<Option<PendingCalls>> {
+        let actor = *actor;
+        let organization = actor.organization_id;
+        let find = move |conn: &mut Conn| {
+            let pending = find_pending(conn, organization, history)?;
+            Ok::<_, Error>(pending.filter(|pending| run.is_none_or(|run| pending.concerns(run))))
         };
-        self.services.db().write(write).await
+        if self.services.db().read(find).await?.is_none() {
+            return Ok(None);
+        }
+        let held = self.services.hold(history, PATIENCE).await?;
+        let write = move |conn: &mut Conn| {
+            let Some(pending) = find(conn)? else { return Ok(None) };
+            let calls = pending.calls();
+            let agent = agents::get(conn, organization, history.agent_id)?;
+            let timezone = agent.and_then(|agent| agent.timezone);
+            let settled = pending.give_up(reason, run.or(calls.run_id), timezone.as_deref().unwrap_or("UTC"));
+            messages::insert(conn, &actor, &settled)?;
+            let ids: Vec<MessageId> = settled.iter().map(|message| message.id).collect();
+            histories::append(conn, &actor, &history, &ids)?;
+            Ok(Some(calls))
+        };
+        held.write(write).await
     }
 }
 
@@ -135,38 +180,11 @@ fn history_of(run: &Run) -> HistoryId {
     HistoryId { agent_id: run.agent_id, conversation_id: run.conversation_id }
 }
 
-/// The runs of an agent or a history that are going, and the one that waits for the client at the end of the history.
-fn to_cancel(conn: &mut Conn, actor: &Actor, history: HistoryId, of: CancelOf) -> Result<Vec<RunId>> {
-    let waiting = pending_calls(conn, actor, history)?.and_then(|pending| pending.calls().run_id);
-    let mut runs = runs::to_cancel(conn, actor.organization_id, &of)?;
-    runs.extend(waiting.filter(|run| !runs.contains(run)));
-    Ok(runs)
-}
-
 /// What waits for the client at the end of a history.
-pub(super) fn pending_calls(conn: &mut Conn, actor: &Actor, history: HistoryId) -> Result<Option<Pending>> {
-    let organization = actor.organization_id;
-    let ids = histories::context(conn, organization, &history)?.ok_or_else(|| match history.conversation_id {
+fn find_pending(conn: &mut Conn, organization: OrganizationId, history: HistoryId) -> Result<Option<Pending>> {
+    let context = histories::context(conn, organization, &history)?.ok_or_else(|| match history.conversation_id {
         Some(id) => Error::missing("Conversation", id),
         None => Error::missing("Agent", history.agent_id),
     })?;
-    let tail = ids.get(ids.len().saturating_sub(TAIL)..).unwrap_or_default();
-    Ok(Pending::at_end_of(&messages::by_ids(conn, organization, tail)?))
-}
-
-/// Denies what is pending at the end of a history, unless a turn works on it, which then deals with it. Returns
-/// whether it was free.
-fn give_up(conn: &mut Conn, actor: &Actor, history: HistoryId, run: Option<RunId>, reason: &str) -> Result<bool> {
-    if leases::holder(conn, &history.key())?.is_some() {
-        return Ok(false);
-    }
-    if let Some(pending) = pending_calls(conn, actor, history)? {
-        let agent = agents::get(conn, actor.organization_id, history.agent_id)?;
-        let timezone = agent.and_then(|agent| agent.timezone);
-        let settled = pending.give_up(reason, run, timezone.as_deref().unwrap_or("UTC"));
-        messages::insert(conn, actor, &settled)?;
-        let ids: Vec<MessageId> = settled.iter().map(|message| message.id).collect();
-        histories::append(conn, actor, &history, &ids)?;
-    }
-    Ok(true)
+    Pending::find(conn, organization, &context)
 }

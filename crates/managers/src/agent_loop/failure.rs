@@ -2,6 +2,7 @@
 
 use muisti_llm::{LlmError, LlmErrorKind};
 use muisti_orm::schema::{ErrorMessage, RunId, StopReason};
+use serde_json::Value;
 
 use crate::Error;
 
@@ -26,8 +27,37 @@ impl Failure {
         Self { stop_reason, error }
     }
 
+    /// What a run is said to have failed with whose process has stopped; with `kept` what was sent is in the history.
+    pub(super) fn interrupted(run_id: RunId, kept: bool) -> ErrorMessage {
+        let detail = if kept {
+            "What was sent and what was done is in the history. Send another message to go on."
+        } else {
+            "Nothing of it was kept. Send the message again."
+        };
+        ErrorMessage {
+            run_id,
+            error_type: "server_interrupted".to_owned(),
+            message: "The server stopped before this run was finished.".to_owned(),
+            detail: Some(detail.to_owned()),
+            seq_id: None,
+        }
+    }
+
+    /// The tool calls that wait for the client, if that is why the turn failed. The run keeps them beside the error.
+    pub(super) fn pending(&self) -> Option<(String, Value)> {
+        let pending = match &self.error {
+            Error::PendingApproval(pending) => Some(pending),
+            Error::InvalidApproval { pending, .. } => pending.as_ref(),
+            _ => None,
+        };
+        Some(("pending_approval".to_owned(), serde_json::to_value(pending?).ok()?))
+    }
+
     /// The error frame of a stream, which is also what the run keeps as `metadata.error`.
     pub(super) fn message(&self, run_id: RunId) -> ErrorMessage {
+        if let Error::Interrupted { kept } = self.error {
+            return Self::interrupted(run_id, kept);
+        }
         let (error_type, message) = describe(&self.error);
         let detail = match &self.error {
             // The text of a fault of ours is for the log.

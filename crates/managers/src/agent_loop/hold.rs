@@ -41,6 +41,12 @@ impl Claim {
     fn release(&self, conn: &mut Conn) -> muisti_orm::Result<bool> {
         leases::release(conn, &self.key, self.holder)
     }
+
+    async fn give_back(self, services: &Services) {
+        if let Err(error) = services.db().write(move |conn| self.release(conn)).await {
+            tracing::warn!(%error, "a held history is free only when its lease has run out");
+        }
+    }
 }
 
 impl Services {
@@ -97,9 +103,13 @@ impl Held {
             }
             Err(Error::Busy(leases::holder(conn, &claim.key)?))
         });
-        let made = made.await?;
+        let made = made.await;
+        if made.is_err() {
+            // Before the caller hears of it: what it tries next is to find the history free.
+            self.claim.clone().give_back(&self.services).await;
+        }
         self.place = None;
-        Ok(made)
+        made
     }
 }
 
@@ -110,9 +120,7 @@ impl Drop for Held {
         let (Some(place), Ok(runtime)) = (self.place.take(), tokio::runtime::Handle::try_current()) else { return };
         let (services, claim) = (self.services.clone(), self.claim.clone());
         runtime.spawn(async move {
-            if let Err(error) = services.db().write(move |conn| claim.release(conn)).await {
-                tracing::warn!(%error, "a held history is free only when its lease has run out");
-            }
+            claim.give_back(&services).await;
             drop(place);
         });
     }

@@ -63,6 +63,7 @@ use turn::Turn;
 pub use accept::{Recipient, WhenBusy, WhenPending};
 pub use cancel::CancelOutcome;
 pub(crate) use compaction::message_tokens;
+pub(crate) use pending::{pending_calls, pending_request};
 pub use node::Node;
 pub use turn::run_status;
 
@@ -129,6 +130,7 @@ impl AgentLoop {
             request: &request,
             run_type: run_type(recipient),
             background: false,
+            tells_later: false,
             callback_url: None,
         };
         let sink = |_| Sink::new(Delivery::Collected, types);
@@ -171,7 +173,7 @@ impl AgentLoop {
             Sink::new(delivery, types)
         };
         let run_type = run_type.unwrap_or_else(|| self::run_type(recipient));
-        let proposal = Proposal { recipient, request: &request, run_type, background, callback_url: None };
+        let proposal = Proposal { recipient, request: &request, run_type, background, tells_later: false, callback_url: None };
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
@@ -205,7 +207,8 @@ impl AgentLoop {
             Sink::new(Delivery::Stored { stream, tokens: false }, types)
         };
         let run_type = "send_message_async";
-        let proposal = Proposal { recipient, request: &request, run_type, background: true, callback_url };
+        let proposal =
+            Proposal { recipient, request: &request, run_type, background: true, tells_later: true, callback_url };
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();

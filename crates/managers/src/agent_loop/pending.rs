@@ -5,8 +5,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use muisti_orm::schema::{
-    ApprovalReturn, FunctionToolCall, MessageRole, RunId, StoredApproval, StoredMessage, Timestamp, python_text,
+use muisti_orm::{
+    Conn, messages,
+    schema::{
+        ApprovalReturn, FunctionToolCall, MessageId, MessageRole, OrganizationId, RunId, StoredApproval, StoredMessage,
+        Timestamp, python_text,
+    },
 };
 
 use super::draft::Draft;
@@ -14,6 +18,9 @@ use crate::{
     error::{Error, PendingCalls, Result},
     tool::ToolOutcome,
 };
+
+/// How many messages at the end of a context are read at first to find what is pending.
+const TAIL: usize = 8;
 
 /// The tool calls of an answer of the model that wait for the client.
 #[derive(Debug, Clone)]
@@ -24,6 +31,8 @@ pub(super) struct Pending {
     free: Vec<FunctionToolCall>,
     /// What the client has said so far.
     answers: Vec<StoredApproval>,
+    /// The run that asked, and those that brought a part of the answers.
+    runs: Vec<RunId>,
 }
 
 /// What an answer of the client leads to.
@@ -35,6 +44,24 @@ pub(super) enum Answered {
 }
 
 impl Pending {
+    /// What waits at the end of the history with these messages in context, of which as few as possible are read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn find(conn: &mut Conn, organization: OrganizationId, context: &[MessageId]) -> Result<Option<Self>> {
+        let mut length = TAIL;
+        loop {
+            let tail = context.get(context.len().saturating_sub(length)..).unwrap_or_default();
+            let tail_messages = messages::by_ids(conn, organization, tail)?;
+            // Before the answers there must be the request, and before that what was said with it.
+            let whole = tail_messages.iter().rposition(|message| !is_answer(message)).is_some_and(|place| place > 0);
+            if whole || tail.len() == context.len() {
+                return Ok(Self::at_end_of(&tail_messages));
+            }
+            length = length.saturating_mul(4);
+        }
+    }
+
     /// What waits at the end of this history.
     pub(super) fn at_end_of(history: &[StoredMessage]) -> Option<Self> {
         let answers_from = history.iter().rposition(|message| !is_answer(message))?;
@@ -48,7 +75,8 @@ impl Pending {
         };
         let free = before.last().filter(same_answer).map(|message| message.tool_calls.clone());
         let answers = given.iter().flat_map(|message| message.approvals.iter().cloned()).collect();
-        let pending = Self { request: request.clone(), free: free.unwrap_or_default(), answers };
+        let runs = rest.iter().filter_map(|message| message.run_id).collect();
+        let pending = Self { request: request.clone(), free: free.unwrap_or_default(), answers, runs };
         let waits = pending.open().next().is_some();
         waits.then_some(pending)
     }
@@ -57,6 +85,11 @@ impl Pending {
     fn open(&self) -> impl Iterator<Item = &FunctionToolCall> {
         let decided: HashSet<&str> = self.answers.iter().filter_map(call_id).collect();
         self.request.tool_calls.iter().filter(move |call| !decided.contains(call.id.as_str()))
+    }
+
+    /// Whether this run asked, or brought a part of the answers.
+    pub(super) fn concerns(&self, run: RunId) -> bool {
+        self.runs.contains(&run)
     }
 
     /// What waits, as clients are told.
@@ -83,18 +116,26 @@ impl Pending {
     }
 
     /// Takes an answer of the client, which must be about calls that wait. Those that it has decided on before may be
-    /// among them; what it said first counts.
+    /// among them; what it said first counts, and nothing else is left in the answer.
     ///
     /// # Errors
     /// 400 for an answer about other calls, or about none.
     pub(super) fn answer(mut self, answer: &mut StoredMessage, run: RunId, timezone: &str) -> Result<Answered> {
         self.understand_old_clients(answer);
         self.check(answer)?;
-        self.answers.append(&mut answer.approvals.clone());
+        let mut decided: HashSet<String> = self.answers.iter().filter_map(call_id).map(str::to_owned).collect();
+        answer.approvals.retain(|approval| call_id(approval).is_some_and(|id| decided.insert(id.to_owned())));
+        self.answers.extend(answer.approvals.iter().cloned());
         if self.open().next().is_some() {
             return Ok(Answered::Some(self));
         }
         Ok(Answered::All(self.into_draft(Some(run), timezone)))
+    }
+
+    /// Whether calls would still wait after this answer.
+    pub(super) fn outlasts(&self, answer: &StoredMessage) -> bool {
+        let decided: HashSet<&str> = answer.approvals.iter().filter_map(call_id).collect();
+        !self.is_of_old_client(answer) && self.open().any(|call| !decided.contains(call.id.as_str()))
     }
 
     /// Whether an answer is about calls that wait.
@@ -142,7 +183,7 @@ impl Pending {
     /// The calls as they are carried out: what the client's own tools returned and what it denied have ended already,
     /// what it approved and what needed no approval is still to be done. The returns come in this order.
     fn into_draft(self, run: Option<RunId>, timezone: &str) -> Draft {
-        let Self { request, free, answers } = self;
+        let Self { request, free, answers, .. } = self;
         let mut draft = Draft::of_request(&request, run, timezone);
         let answer_of = |call: &FunctionToolCall| answers.iter().find(|answer| call_id(answer) == Some(&call.id));
         let (mut denied, mut approved) = (Vec::new(), Vec::new());
@@ -186,6 +227,23 @@ impl Pending {
         };
         self.open().map(deny).collect()
     }
+}
+
+/// The request for what waits at the end of the history with these messages in context, as it would be made now.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(crate) fn pending_request(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    context: &[MessageId],
+) -> Result<Option<StoredMessage>> {
+    Ok(Pending::find(conn, organization, context)?.map(|pending| pending.remaining_request()))
+}
+
+/// What waits for the client at the end of this history.
+pub(crate) fn pending_calls(history: &[StoredMessage]) -> Option<PendingCalls> {
+    Pending::at_end_of(history).map(|pending| pending.calls())
 }
 
 fn is_answer(message: &StoredMessage) -> bool {

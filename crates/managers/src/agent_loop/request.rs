@@ -10,6 +10,7 @@ use muisti_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{accept::WhenPending, ending::Keep};
 use crate::{Error, Result, error::FieldError};
 
 /// The most messages that one request may carry.
@@ -31,6 +32,9 @@ pub(super) struct TurnRequest {
     pub(super) include_compaction_messages: bool,
     pub(super) return_logprobs: bool,
     pub(super) top_logprobs: Option<i64>,
+    /// What to do when calls wait for the client.
+    #[serde(default)]
+    pub(super) when_pending: WhenPending,
     /// How the answer is delivered.
     pub(super) stream: StreamOptions,
 }
@@ -48,8 +52,14 @@ impl TurnRequest {
             include_compaction_messages: send.include_compaction_messages,
             return_logprobs: send.return_logprobs,
             top_logprobs: send.top_logprobs,
+            when_pending: WhenPending::default(),
             stream: request.stream,
         }
+    }
+
+    /// What of the input goes into the history when the server stops before anything has come of it.
+    pub(super) fn keep(&self) -> Keep {
+        Keep::WhatFits { denies: self.when_pending == WhenPending::Deny }
     }
 
     /// Whether the client runs a tool of this name.

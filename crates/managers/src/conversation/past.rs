@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     Actor,
     agent::spoken,
+    agent_loop::pending_calls,
     error::{Error, FieldError, Result},
     llm::TokenCounter,
     message::speaks_in_text,
@@ -69,7 +70,7 @@ pub(super) fn store(
     }
     let context = histories::context(conn, actor.organization_id, history)?.unwrap_or_default();
     let context = messages::by_ids(conn, actor.organization_id, &context)?;
-    if context.last().is_some_and(StoredMessage::is_approval_request) {
+    if pending_calls(&context).is_some() {
         return Err(Error::Conflict(
             "The agent waits for an approval of tool calls, and nothing can be put between a call and its return. \
              Answer the request, or cancel it, and import the messages then."
