@@ -111,7 +111,10 @@ fn domain_settings(args: &ServerArgs) -> anyhow::Result<crate::managers::Setting
     let settings = crate::managers::Settings::from_variables(variable)?;
     Ok(crate::managers::Settings {
         data_dir: Some(args.database.data_dir.clone()),
+        lease: Duration::from_secs(args.lease),
         allow_private_addresses: args.allow_private_addresses,
+        approval_lifetime: args.approval_lifetime.map(Duration::from_secs),
+        when_pending: args.on_pending.into(),
         ..settings
     })
 }

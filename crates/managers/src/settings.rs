@@ -2,11 +2,16 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use crate::WhenPending;
+
 /// The cap on an agent's context window when the request names none, in tokens.
 const MAX_CONTEXT_WINDOW: i64 = 128_000;
 
 /// The cap on a text for archival memory, in tokens.
 const ARCHIVAL_MEMORY_TOKEN_LIMIT: i64 = 8192;
+
+/// How long others wait for a sign of life of a server.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// The settings of a server. `Settings::default()` is what an empty environment gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +40,13 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// How long tool calls wait for the client before they are taken for denied. Without it for ever.
     pub approval_lifetime: Option<Duration>,
+    /// What to do with a message that comes while tool calls wait for the client, if its request does not say.
+    pub when_pending: WhenPending,
     /// The name of this process among those that share a database. It should stay the same from one start to the next,
     /// and must not be that of another process. Without it each start has a new one.
     pub node: Option<String>,
+    /// How long a server that shares its database may give no sign of life before the others take over its work.
+    pub lease: Duration,
     /// Whether addresses that users name, of images and callbacks, may be those of this machine and its networks.
     pub allow_private_addresses: bool,
     /// Whom to tell that a step has ended.
@@ -68,7 +77,9 @@ impl Default for Settings {
             encryption_key: None,
             data_dir: None,
             approval_lifetime: None,
+            when_pending: WhenPending::Refuse,
             node: None,
+            lease: LEASE,
             allow_private_addresses: false,
             step_webhook: None,
         }
@@ -87,7 +98,8 @@ pub struct InvalidSetting {
 impl Settings {
     /// The settings in these environment variables. A name with the prefix `MUISTI_` wins over the same name
     /// with `LETTA_`; an empty value counts as unset. What the command line sets is not
-    /// read from the environment: the data directory, the node, and whether private addresses may be asked.
+    /// read from the environment: the data directory, the node, its lease, whether private addresses may be asked, and
+    /// what becomes of tool calls that wait for the client.
     ///
     /// # Errors
     /// For a number or truth value that is none.
@@ -123,7 +135,9 @@ impl Settings {
             encryption_key: text(&["MUISTI_ENCRYPTION_KEY", "LETTA_ENCRYPTION_KEY"]),
             data_dir: None,
             approval_lifetime: None,
+            when_pending: WhenPending::Refuse,
             node: None,
+            lease: LEASE,
             allow_private_addresses: false,
             step_webhook: text(&["MUISTI_STEP_COMPLETE_WEBHOOK", "STEP_COMPLETE_WEBHOOK"])
                 .map(|url| StepWebhookSettings { url, key: text(&["MUISTI_STEP_COMPLETE_KEY", "STEP_COMPLETE_KEY"]) }),

@@ -4,6 +4,8 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
+use crate::managers::WhenPending;
+
 /// A server for agents that remember.
 #[derive(Debug, Parser)]
 #[command(
@@ -113,9 +115,24 @@ pub(crate) struct ServerArgs {
     #[arg(long, env = "MUISTI_ALLOW_PRIVATE_ADDRESSES", value_parser = FalseyValueParser::new())]
     pub(crate) allow_private_addresses: bool,
 
+    /// How long tool calls wait for an approval, in seconds. Afterwards they count as denied, and messages are taken again.
+    /// Without it they wait for ever.
+    #[arg(long, env = "MUISTI_APPROVAL_LIFETIME", value_parser = clap::value_parser!(u64).range(1..), value_name = "SECONDS")]
+    pub(crate) approval_lifetime: Option<u64>,
+
+    /// What to do with a message that comes while tool calls wait for an approval, if its request does not say: refuse
+    /// it, or deny what waits and go on.
+    #[arg(long, env = "MUISTI_ON_PENDING", value_enum, default_value_t = OnPending::Refuse)]
+    pub(crate) on_pending: OnPending,
+
     /// How long a stop waits for the requests that are being answered, in seconds.
     #[arg(long, env = "MUISTI_SHUTDOWN_GRACE", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) shutdown_grace: u64,
+
+    /// How long the other servers on the same database wait for a sign of life of this one before they take over its
+    /// work, in seconds.
+    #[arg(long, env = "MUISTI_LEASE", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+    pub(crate) lease: u64,
 
     /// How long a stream may be silent before a ping is sent, in seconds; 0 for no pings. [default: 20] [env also:
     /// LETTA_KEEPALIVE_INTERVAL]
@@ -134,6 +151,24 @@ pub(crate) enum LogFormat {
     Human,
     /// One JSON object for each event.
     Json,
+}
+
+/// What to do with a message while tool calls wait for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnPending {
+    /// Answer with 409 and what waits.
+    Refuse,
+    /// Deny what waits and go on.
+    Deny,
+}
+
+impl From<OnPending> for WhenPending {
+    fn from(on_pending: OnPending) -> Self {
+        match on_pending {
+            OnPending::Refuse => Self::Refuse,
+            OnPending::Deny => Self::Deny,
+        }
+    }
 }
 
 impl DatabaseArgs {

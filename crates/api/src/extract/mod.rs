@@ -21,6 +21,6 @@ pub(crate) use history::PathHistory;
 pub(crate) use operator::Operator;
 pub(crate) use page::{Limit, Paging, Sort};
 pub(crate) use path::{PathId, PathText};
-use pending::OnPending;
+pub(crate) use pending::OnPending;
 pub(crate) use query::{DayEnd, Known, Query};
 pub(crate) use sender::Sender;

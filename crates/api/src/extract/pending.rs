@@ -9,9 +9,9 @@ use crate::{error::ApiError, managers::WhenPending};
 /// The header's name.
 const HEADER: &str = "x-muisti-on-pending";
 
-/// `deny`: deny what waits and go on. `refuse`, and without the header: 409.
+/// `deny`: deny what waits and go on. `refuse`: 409. Without the header: what the server's settings say.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OnPending(pub(crate) WhenPending);
+pub(crate) struct OnPending(pub(crate) Option<WhenPending>);
 
 impl FromRequest for OnPending {
     type Error = ApiError;
@@ -20,8 +20,9 @@ impl FromRequest for OnPending {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let value = request.headers().get(HEADER).map(|value| value.to_str().unwrap_or_default());
         ready(match value {
-            None | Some("refuse") => Ok(Self(WhenPending::Refuse)),
-            Some("deny") => Ok(Self(WhenPending::Deny)),
+            None => Ok(Self(None)),
+            Some("refuse") => Ok(Self(Some(WhenPending::Refuse))),
+            Some("deny") => Ok(Self(Some(WhenPending::Deny))),
             Some(other) => {
                 Err(ApiError::unprocessable(format!("The header {HEADER} must be 'refuse' or 'deny', not '{other}'.")))
             }
