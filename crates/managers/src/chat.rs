@@ -14,7 +14,7 @@ use muisti_orm::schema::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use crate::{Actor, Error, Recipient, Result, Services, TurnEvents, error::FieldError};
+use crate::{Actor, Error, Recipient, Result, Services, TurnEvents, WhenPending, error::FieldError};
 pub use translate::{Frame, Translation};
 
 /// Chats with agents.
@@ -57,15 +57,22 @@ impl ChatManager<'_> {
         }
     }
 
-    /// The whole answer to a chat.
+    /// The whole answer to a chat. `when_pending` says what to do with tool calls that wait for an approval, which
+    /// nobody can give in a chat.
     ///
     /// # Errors
     /// 400 when the model is no agent or the user says nothing, 422 for numbers out of range, and those of
     /// [`AgentLoop::send`](crate::AgentLoop::send).
-    pub async fn complete(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<ChatCompletion> {
+    pub async fn complete(
+        &self,
+        actor: &Actor,
+        when_pending: Option<WhenPending>,
+        request: &ChatCompletionRequest,
+    ) -> Result<ChatCompletion> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let request = StreamingSendRequest { request: send, stream: streaming(false) };
-        let answer = self.0.agent_loop().send(&actor, Recipient::agent(agent), request, false).await?;
+        let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
+        let answer = self.0.agent_loop().send(&actor, recipient, request, false).await?;
         let run = answer.messages.iter().find_map(|message| message.base().run_id);
         let message = ChatCompletionMessage {
             content: Some(translate::text_of(&answer.messages)),
@@ -93,15 +100,17 @@ impl ChatManager<'_> {
     ///
     /// # Errors
     /// As [`Self::complete`], for what is known before the agent begins.
-    pub async fn stream(&self, actor: &Actor, request: &ChatCompletionRequest) -> Result<ChatStream> {
+    pub async fn stream(
+        &self,
+        actor: &Actor,
+        when_pending: Option<WhenPending>,
+        request: &ChatCompletionRequest,
+    ) -> Result<ChatStream> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let include_usage = request.include_usage();
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
-        let turn = self
-            .0
-            .agent_loop()
-            .stream(&actor, Recipient::agent(agent), request, Some("openai_chat_completions"))
-            .await?;
+        let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
+        let turn = self.0.agent_loop().stream(&actor, recipient, request, Some("openai_chat_completions")).await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
         let TurnEvents::Live(events) = turn.events else {
             return Err(Error::Internal("a chat in the foreground has events of its own".to_owned()));

@@ -225,7 +225,7 @@ pub(crate) struct ResetPending {
     /// The message that asked the client; null when nothing was pending.
     pending_request_id: Option<MessageId>,
     /// The calls that were denied.
-    tool_call_ids: Vec<String>,
+    pending_tool_call_ids: Vec<String>,
     /// The run that had stopped to wait.
     run_id: Option<RunId>,
 }
@@ -234,7 +234,7 @@ impl From<Option<PendingCalls>> for ResetPending {
     fn from(pending: Option<PendingCalls>) -> Self {
         pending.map_or_else(Self::default, |pending| Self {
             pending_request_id: Some(pending.request_id),
-            tool_call_ids: pending.tool_call_ids,
+            pending_tool_call_ids: pending.tool_call_ids,
             run_id: pending.run_id,
         })
     }

@@ -6,9 +6,9 @@ use super::{failure, frames};
 use crate::{
     app::{self, Workers},
     error::ApiError,
-    extract::{JsonBody, RequestActor},
+    extract::{JsonBody, OnPending, RequestActor},
     managers::{
-        Actor, Services,
+        Actor, Services, WhenPending,
         schema::{ChatCompletion, ChatCompletionRequest},
     },
 };
@@ -28,13 +28,15 @@ pub(crate) async fn create_chat_completion(
     actor: Result<RequestActor, ApiError>,
     services: Data<Services>,
     workers: Data<Workers>,
+    on_pending: Result<OnPending, ApiError>,
     body: Result<JsonBody<ChatCompletionRequest>, ApiError>,
     request: HttpRequest,
 ) -> HttpResponse {
     let answer = async {
         let JsonBody(body) = body?;
+        let OnPending(when_pending) = on_pending?;
         let actor = acting(&request, &services, actor, &body).await?;
-        complete(&request, &workers, services, actor, body).await
+        complete(&request, &workers, services, actor, when_pending, body).await
     };
     answer.await.unwrap_or_else(|error| failure::respond(&error))
 }
@@ -44,13 +46,14 @@ async fn complete(
     workers: &Workers,
     services: Data<Services>,
     actor: Actor,
+    when_pending: Option<WhenPending>,
     body: ChatCompletionRequest,
 ) -> Result<HttpResponse, ApiError> {
     if body.stream.unwrap_or(false) {
-        let stream = workers.run(async move { services.chat().stream(&actor, &body).await }).await?;
+        let stream = workers.run(async move { services.chat().stream(&actor, when_pending, &body).await }).await?;
         return Ok(frames::respond(stream, app::settings(request).keepalive));
     }
-    let answer = workers.run(async move { services.chat().complete(&actor, &body).await }).await?;
+    let answer = workers.run(async move { services.chat().complete(&actor, when_pending, &body).await }).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
