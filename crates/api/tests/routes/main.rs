@@ -9,6 +9,7 @@ mod harness;
 mod admin;
 mod agent_files;
 mod agents;
+mod approvals;
 mod archives;
 mod blocks;
 mod callbacks;

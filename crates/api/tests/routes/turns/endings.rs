@@ -71,31 +71,3 @@ async fn a_later_failure_keeps_the_steps_before_it() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_tool_that_needs_an_approval_is_not_run_without_one() {
-    on_each_database(async |app| {
-        let rules = json!([{"type": "requires_approval", "tool_name": "memory_insert"}]);
-        let blocks = json!([{"label": "human", "value": "Untouched."}]);
-        let agent = app.new_agent(json!({ "tool_rules": rules, "memory_blocks": blocks })).await;
-        app.model.push(Answer::tool_call("memory_insert", json!({"label": "human", "new_string": "Touched."})));
-        app.model.push(Answer::text("I may not."));
-        let answer = app.say(&agent, "Write.").await.expect_json();
-        assert_eq!(answer["messages"][1]["status"], "error");
-        let block = app.list(&format!("/v1/agents/{agent}/core-memory/blocks/human")).await;
-        assert_eq!(block["value"], "Untouched.");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_approval_that_nobody_asked_for_is_refused() {
-    on_each_database(async |app| {
-        let agent = app.new_agent(json!({})).await;
-        let approval =
-            json!({"type": "approval", "approvals": [{"type": "approval", "tool_call_id": "x", "approve": true}]});
-        let answer = app.post(&format!("/v1/agents/{agent}/messages"), json!({"messages": [approval]})).await;
-        assert_error(&answer, 400, "No tool call is currently awaiting approval");
-    })
-    .await;
-}
