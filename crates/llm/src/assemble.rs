@@ -88,24 +88,35 @@ impl Assembler {
         self.indices.iter().position(|known| *known == index)
     }
 
-    /// The answer of a stream that came to its end.
+    /// The answer of a stream that came to its end, for who wants to hear something.
     ///
     /// # Errors
     ///
-    /// `BrokenStream` when no [`ChatEvent::Finish`] came; `EmptyResponse` when nothing came that could be stored,
-    /// except where the model was cut off or held back before it could say anything.
+    /// As [`Self::end`]; `EmptyResponse` when nothing came that could be stored, except where the model was cut off or
+    /// held back before it could say anything.
     pub fn finish(self, provider: &str) -> Result<ChatAnswer, LlmError> {
-        let answer = self.answer;
+        let answer = self.end(provider)?;
         match answer.finish {
-            None => Err(LlmError::new(LlmErrorKind::BrokenStream, provider, "the answer broke off before its end.")),
             Some(FinishReason::Length | FinishReason::ContentFilter) => Ok(answer),
-            Some(_) if answer.is_empty() => Err(LlmError::new(
+            _ if answer.is_empty() => Err(LlmError::new(
                 LlmErrorKind::EmptyResponse,
                 provider,
                 "the model answered with neither text nor a tool call.",
             )),
-            Some(_) => Ok(answer),
+            _ => Ok(answer),
         }
+    }
+
+    /// The answer of a stream that came to its end, even if that is nothing: a model may have no more to say.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenStream` when no [`ChatEvent::Finish`] came.
+    pub fn end(self, provider: &str) -> Result<ChatAnswer, LlmError> {
+        if self.answer.finish.is_none() {
+            return Err(LlmError::new(LlmErrorKind::BrokenStream, provider, "the answer broke off before its end."));
+        }
+        Ok(self.answer)
     }
 }
 

@@ -139,7 +139,7 @@ impl Turn {
             }
         }
         times.llm_request_ns = elapsed(asked);
-        Ok((assembler.finish(model.provider.name())?, times))
+        Ok((assembler.end(model.provider.name())?, times))
     }
 }
 

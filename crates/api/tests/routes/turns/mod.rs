@@ -1,5 +1,6 @@
 //! Turns: what an agent does with a message, as its answer, its stream and its stored history show it.
 
+mod answers;
 mod compaction;
 mod context;
 mod endings;
