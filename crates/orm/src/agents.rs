@@ -13,7 +13,7 @@ use record::Record;
 
 use crate::{
     Actor, Conn, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     conversations,
     json::Json,
     row::{changed, readable},
@@ -55,7 +55,7 @@ pub fn get_many(conn: &mut Conn, organization: OrganizationId, ids: &[AgentId]) 
     let records: Vec<Record> = with_backend!(conn, c => {
         agents::table
             .filter(agents::id.eq_any(&ids))
-            .filter(agents::organization_id.eq(organization.to_string()))
+            .filter(owned_by!(agents, organization))
             .select(Record::as_select())
             .load(c)
     })?;

@@ -14,7 +14,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Error, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     row::{changed, readable},
     schema::{Block, BlockId, OrganizationId, Timestamp},
     tables::{blocks, blocks_agents},
@@ -75,7 +75,7 @@ pub fn get_many(conn: &mut Conn, organization: OrganizationId, ids: &[BlockId]) 
     let records: Vec<Record> = with_backend!(conn, c => {
         blocks::table
             .filter(blocks::id.eq_any(&ids))
-            .filter(blocks::organization_id.eq(organization.to_string()))
+            .filter(owned_by!(blocks, organization))
             .select(Record::as_select())
             .load(c)
     })?;

@@ -58,6 +58,15 @@ macro_rules! lock_row {
 }
 pub(crate) use lock_row;
 
+/// The condition that rows which are asked for by their ids are the organization's. No index may be used for it: SQLite
+/// takes that of all the organization's rows for better than five ids, and walks through it from end to end.
+macro_rules! owned_by {
+    ($table:ident, $organization:expr) => {
+        $table::organization_id.concat("").eq($organization.to_string())
+    };
+}
+pub(crate) use owned_by;
+
 impl Conn {
     pub(crate) fn backend(&mut self) -> Backend<'_> {
         match &mut self.0 {

@@ -19,7 +19,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     row::changed,
     schema::{AgentId, Conversation, ConversationId, OrganizationId, Timestamp},
     tables::{blocks as block_rows, conversation_messages as members, conversations, conversations_blocks, messages},
@@ -110,7 +110,7 @@ pub fn delete(conn: &mut Conn, organization: OrganizationId, id: ConversationId)
             .filter(members::conversation_id.ne(&conversation));
         diesel::delete(
             messages::table
-                .filter(messages::organization_id.eq(&organization))
+                .filter(owned_by!(messages, organization))
                 .filter(messages::id.eq_any(shown))
                 // Those of the default history are shown there, whatever else shows them.
                 .filter(messages::conversation_id.is_not_null())
@@ -121,7 +121,7 @@ pub fn delete(conn: &mut Conn, organization: OrganizationId, id: ConversationId)
             .filter(conversations_blocks::conversation_id.eq(&conversation))
             .select(conversations_blocks::block_id);
         diesel::delete(
-            block_rows::table.filter(block_rows::organization_id.eq(&organization)).filter(block_rows::id.eq_any(own)),
+            block_rows::table.filter(owned_by!(block_rows, organization)).filter(block_rows::id.eq_any(own)),
         )
         .execute(c)?;
         diesel::delete(
@@ -142,7 +142,7 @@ pub(crate) fn delete_blocks_of_agent(conn: &mut Conn, organization: Organization
             .filter(conversations::agent_id.eq(&agent))
             .select(conversations_blocks::block_id);
         diesel::delete(
-            block_rows::table.filter(block_rows::organization_id.eq(&organization)).filter(block_rows::id.eq_any(own)),
+            block_rows::table.filter(owned_by!(block_rows, organization)).filter(block_rows::id.eq_any(own)),
         )
         .execute(c)
     })?;

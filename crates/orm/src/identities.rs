@@ -25,7 +25,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Page, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     page::{Key, load_page},
     row::{changed, readable},
     schema::{AgentId, Identity, IdentityId, IdentityType, OrganizationId, Timestamp},
@@ -88,7 +88,7 @@ pub fn get_many(conn: &mut Conn, organization: OrganizationId, ids: &[IdentityId
     let records: Vec<Record> = with_backend!(conn, c => {
         identities::table
             .filter(identities::id.eq_any(&ids))
-            .filter(identities::organization_id.eq(organization.to_string()))
+            .filter(owned_by!(identities, organization))
             .select(Record::as_select())
             .load(c)
     })?;

@@ -14,7 +14,7 @@ pub use search::{Found, SearchQuery};
 
 use crate::{
     Actor, Conn, Error, Order, Page, Result,
-    connection::with_backend,
+    connection::{owned_by, with_backend},
     histories::HistoryId,
     json::RawJson,
     row::readable,
@@ -83,7 +83,7 @@ pub fn by_ids(conn: &mut Conn, organization: OrganizationId, ids: &[MessageId]) 
     let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let mut found: HashMap<String, MessageRow> = HashMap::with_capacity(keys.len());
     for keys in keys.chunks(IDS) {
-        let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq_any(keys));
+        let query = t::table.filter(owned_by!(t, organization)).filter(t::id.eq_any(keys));
         let rows: Vec<MessageRow> = with_backend!(conn, c => query.select(MessageRow::as_select()).load(c))?;
         found.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
     }
@@ -169,7 +169,7 @@ pub fn count(conn: &mut Conn, organization: OrganizationId, agent: AgentId) -> R
 /// Deletes these messages. The contexts that they are in are left to the caller.
 pub fn delete(conn: &mut Conn, organization: OrganizationId, ids: &[MessageId]) -> Result<()> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let rows = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq_any(&ids));
+    let rows = t::table.filter(owned_by!(t, organization)).filter(t::id.eq_any(&ids));
     with_backend!(conn, c => diesel::delete(rows).execute(c))?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     row::{changed, readable},
     schema::{OrganizationId, Source, SourceId, Timestamp},
     tables::sources,
@@ -55,7 +55,7 @@ pub fn get_many(conn: &mut Conn, organization: OrganizationId, ids: &[SourceId])
     let records: Vec<Record> = with_backend!(conn, c => {
         sources::table
             .filter(sources::id.eq_any(&ids))
-            .filter(sources::organization_id.eq(organization.to_string()))
+            .filter(owned_by!(sources, organization))
             .select(Record::as_select())
             .load(c)
     })?;

@@ -12,7 +12,7 @@ use record::{Columns, Record};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{lock_row, with_backend},
+    connection::{lock_row, owned_by, with_backend},
     row::{changed, readable},
     schema::{OrganizationId, Timestamp, Tool, ToolId},
     tables::tools,
@@ -71,7 +71,7 @@ pub fn get_many(conn: &mut Conn, organization: OrganizationId, ids: &[ToolId]) -
     let records: Vec<Record> = with_backend!(conn, c => {
         tools::table
             .filter(tools::id.eq_any(&ids))
-            .filter(tools::organization_id.eq(organization.to_string()))
+            .filter(owned_by!(tools, organization))
             .select(Record::as_select())
             .load(c)
     })?;

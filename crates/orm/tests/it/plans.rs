@@ -24,7 +24,8 @@ use muisti_orm::{
     organizations, passages,
     runs::{self, RunFilter, RunSort},
     schema::{
-        ArchiveId, ConversationId, FileId, GroupId, IdentityId, MessageId, PassageId, RunId, SourceId, StepId, ToolId,
+        AgentId, ArchiveId, BlockId, ConversationId, FileId, GroupId, IdentityId, MessageId, PassageId, RunId,
+        SourceId, StepId, ToolId,
     },
     sources,
     steps::{self, StepFilter},
@@ -56,9 +57,8 @@ async fn noting(f: &Fixture) -> Db {
     Db::open(&f.config).await.unwrap()
 }
 
-/// The statement that reads a page in `work`, without the values that are bound in it. Statements for the cursor come
-/// ahead of it, those for what belongs to its rows after it.
-async fn statement(db: &Db, work: impl FnOnce(&mut Conn) -> Result<(), Error> + Send + 'static) -> String {
+/// The statements of `work`, without the values that are bound in them.
+async fn statements(db: &Db, work: impl FnOnce(&mut Conn) -> Result<(), Error> + Send + 'static) -> Vec<String> {
     let noted = db
         .read(move |conn| {
             STATEMENTS.set(Some(Vec::new()));
@@ -68,8 +68,13 @@ async fn statement(db: &Db, work: impl FnOnce(&mut Conn) -> Result<(), Error> + 
         })
         .await
         .unwrap();
-    let page = noted.iter().rfind(|statement| statement.contains(" LIMIT ")).unwrap();
-    page.split(" -- binds: ").next().unwrap().to_owned()
+    noted.iter().map(|statement| statement.split(" -- binds: ").next().unwrap().to_owned()).collect()
+}
+
+/// The statement that reads a page in `work`. Statements for the cursor come ahead of it, those for what belongs to its
+/// rows after it.
+async fn statement(db: &Db, work: impl FnOnce(&mut Conn) -> Result<(), Error> + Send + 'static) -> String {
+    statements(db, work).await.into_iter().rfind(|statement| statement.contains(" LIMIT ")).unwrap()
 }
 
 #[derive(QueryableByName)]
@@ -157,7 +162,31 @@ fn seeks_in(plan: &str, index: &str) -> bool {
 
 const TIMES: &str = "'2026-01-01 00:00:00', '2026-01-01 00:00:00'";
 
+/// Nine ids of one kind.
+fn nine<T>(random: impl Fn() -> T) -> Vec<T> {
+    (0..9).map(|_| random()).collect()
+}
+
 on_both! {
+    async fn rows_that_are_asked_for_by_their_ids_are_looked_up_by_them(f) {
+        let db = noting(&f).await;
+        let Actor { organization_id: org, .. } = f.actor;
+        let sent = statements(&db, move |conn| {
+            agents::get_many(conn, org, &nine(AgentId::random))?;
+            blocks::get_many(conn, org, &nine(BlockId::random))?;
+            tools::get_many(conn, org, &nine(ToolId::random))?;
+            sources::get_many(conn, org, &nine(SourceId::random))?;
+            identities::get_many(conn, org, &nine(IdentityId::random))?;
+            messages::by_ids(conn, org, &nine(MessageId::random)).map(drop)
+        }).await;
+        let sent: Vec<String> = sent.into_iter().filter(|statement| statement.contains("organization_id")).collect();
+        assert_eq!(sent.len(), 6, "{sent:?}");
+        for statement in sent {
+            let plan = plan(&f.config.url, &statement);
+            assert!(plan.contains("(id=?)") || plan.contains("Index Cond: (id = ANY"), "{statement}\n{plan}");
+        }
+    }
+
     async fn a_page_of_agents_is_read_from_an_index_in_every_order(f) {
         let db = noting(&f).await;
         let Actor { organization_id: org, .. } = f.actor;
