@@ -234,11 +234,11 @@ impl Job<'_> {
                 compacted = self.compacted(&cut, compacted.usage);
             }
         }
-        let CompactionStats { messages_count_before: before, messages_count_after: after, .. } = compacted.stats;
         tracing::info!(
-            agent_id = %self.request.agent.id, trigger = self.request.trigger.as_str(), mode = %self.settings.mode,
-            way = ?compacted.way, before, after, tokens_before = ?self.request.tokens_before,
-            tokens_after = ?compacted.stats.context_tokens_after, "a history was compacted"
+            agent_id = %self.request.agent.id, run_id = self.request.run.map(tracing::field::display),
+            trigger = self.request.trigger.as_str(), mode = %self.settings.mode, way = ?compacted.way, evicted = compacted.evicted.len(),
+            tokens_before = ?self.request.tokens_before, tokens_after = ?compacted.stats.context_tokens_after,
+            "a history is compacted"
         );
         Ok(compacted)
     }

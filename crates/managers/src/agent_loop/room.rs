@@ -3,12 +3,12 @@
 use muisti_llm::ToolSpec;
 use muisti_orm::{
     Conn, frames, histories, messages, runs,
-    schema::{MessageId, MessageRole, StepId, StoredMessage, StreamEvent, UsageStatistics, WireMessage},
+    schema::{MessageRole, StepId, StoredMessage, StreamEvent, UsageStatistics, WireMessage},
     steps,
 };
 
 use super::{
-    compaction::{CompactRequest, Gauge, Trigger, can_shrink, compact, event, threshold},
+    compaction::{CompactRequest, Compacted, Gauge, Trigger, can_shrink, compact, event, threshold},
     loaded::{ChatModel, Loaded},
     turn::{Halt, Turn, Turned},
 };
@@ -125,32 +125,29 @@ impl Turn {
             compacted = compact(&self.services, &self.actor, &request) => compacted?,
         };
         let Some(mut compacted) = compacted else { return Ok(false) };
-        let (evicted, way) = (compacted.evicted.len(), compacted.way);
-        tracing::info!(run_id = %self.run_id, trigger = trigger.as_str(), evicted, ?way, "the history is compacted");
-        compacted.summary.run_id = Some(self.run_id);
-        compacted.summary.step_id = step;
-        let summary = shown.then(|| compacted.shown());
-        // The input is not in the history yet.
-        let stored = compacted.context.len().saturating_sub(self.input.len());
-        let ids: Vec<MessageId> = compacted.context.iter().take(stored).map(|message| message.id).collect();
+        let told = shown.then(|| compacted.shown());
+        let system = self.store_shorter(&compacted, told, loaded).await?;
+        if let (Some(first), Some(system)) = (compacted.context.first_mut(), system) {
+            first.content = system.content;
+        }
         self.usage.context_tokens = compacted.stats.context_tokens_after.or(self.usage.context_tokens);
-        let row = compacted.summary.clone();
         loaded.context = compacted.context;
-        self.store_shorter(row, ids, summary, loaded).await?;
         Ok(true)
     }
 
-    /// Stores a summary with the new context, and brings the system message up to date.
+    /// Stores a summary with the new context, and brings the system message up to date, which is given.
     async fn store_shorter(
         &mut self,
-        summary: StoredMessage,
-        ids: Vec<MessageId>,
-        shown: Option<WireMessage>,
-        loaded: &mut Loaded,
-    ) -> Turned<()> {
-        let staged = self.sink.stage(shown.into_iter().map(StreamEvent::Message).collect());
+        compacted: &Compacted,
+        told: Option<WireMessage>,
+        loaded: &Loaded,
+    ) -> Turned<Option<StoredMessage>> {
+        let staged = self.sink.stage(told.into_iter().map(StreamEvent::Message).collect());
         let (actor, history, rows) = (self.actor, self.history, staged.rows.clone());
-        let agent = loaded.agent.clone();
+        let (agent, summary) = (loaded.agent.clone(), compacted.summary.clone());
+        // The input is not in the history yet.
+        let mut ids = compacted.ids();
+        ids.truncate(ids.len().saturating_sub(self.input.len()));
         let (run_id, node) = (self.run_id, self.services.node().clone());
         let system = self.services.db().write(move |conn| {
             let standing = runs::standing(conn, run_id, node.id())?;
@@ -167,11 +164,8 @@ impl Turn {
         let (standing, system) = system.await?;
         Halt::check(standing, self.history.agent_id)?;
         self.anew = None;
-        if let (Some(first), Some(system)) = (loaded.context.first_mut(), system) {
-            first.content = system.content;
-        }
         self.sink.publish(staged);
-        Ok(())
+        Ok(system)
     }
 }
 
