@@ -74,6 +74,29 @@ fn a_part_of_the_calls_can_be_answered_and_the_rest_later() {
 }
 
 #[test]
+fn an_answer_keeps_what_it_says_for_the_first_time() {
+    let mut history = history(&["a", "b", "c"], &[]);
+    history.push(answer(vec![decision("a", true)]));
+    let pending = Pending::at_end_of(&history).unwrap();
+    let mut given = answer(vec![decision("a", false), decision("b", true), decision("b", false)]);
+    assert!(pending.outlasts(&given));
+    let Ok(Answered::Some(pending)) = pending.answer(&mut given, RunId::random(), "UTC") else { panic!() };
+    assert_eq!(given.approvals, [decision("b", true)]);
+    assert_eq!(pending.calls().tool_call_ids, ["c"]);
+    assert!(!pending.outlasts(&answer(vec![decision("c", false)])));
+}
+
+#[test]
+fn what_waits_concerns_the_run_that_asked_and_those_that_answered_a_part() {
+    let mut history = history(&["a", "b"], &[]);
+    let [asked, answered, other] = [RunId::random(), RunId::random(), RunId::random()];
+    history[2].run_id = Some(asked);
+    history.push(StoredMessage { run_id: Some(answered), ..answer(vec![decision("a", true)]) });
+    let pending = Pending::at_end_of(&history).unwrap();
+    assert_eq!([asked, answered, other].map(|run| pending.concerns(run)), [true, true, false]);
+}
+
+#[test]
 fn an_answer_about_other_calls_says_which_ones_wait() {
     let Err(error) = take(&history(&["call_1", "call_2"], &[]), answer(vec![decision("x", true)])) else { panic!() };
     let text = error.to_string();
