@@ -170,9 +170,23 @@ impl Server {
 
     /// SIGTERM without waiting for what it does.
     pub fn ask_to_terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: it does nothing any more, until it [goes on](Self::go_on) and does not know of the time in between.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT: the end of a [freeze](Self::freeze).
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("kill starts");
-        assert!(status.success(), "SIGTERM could not be sent");
+        let status = Command::new("kill").args([name, &pid]).status().expect("kill starts");
+        assert!(status.success(), "the signal {name} could not be sent");
     }
 
     /// Starts again on the same port and data; kills it first where it still runs.
@@ -180,6 +194,12 @@ impl Server {
     pub fn restart(mut self) -> Self {
         self.kill();
         self.builder.clone().start()
+    }
+
+    /// [`Self::restart`], in place.
+    pub fn start_again(&mut self) {
+        self.kill();
+        *self = self.builder.clone().start();
     }
 
     /// Kills it, starts it again and kills it so long into the start: a crash while it recovers from a crash.

@@ -176,7 +176,7 @@ fn manager_status(error: &Error) -> StatusCode {
         Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,
         Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Llm(error) => llm::status(error),
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::Interrupted { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -228,7 +228,11 @@ fn manager_response(error: &Error, mut response: HttpResponseBuilder) -> HttpRes
             do_not_retry(&mut response);
             response.json(llm::envelope(error))
         }
-        Error::Unavailable(_) => {
+        Error::Interrupted { kept: true } => {
+            do_not_retry(&mut response);
+            response.json(json!({ "detail": error.to_string() }))
+        }
+        Error::Unavailable(_) | Error::Interrupted { kept: false } => {
             response.insert_header((header::RETRY_AFTER, "1"));
             response.json(json!({ "detail": error.to_string() }))
         }

@@ -11,7 +11,7 @@ pub(crate) struct App {
     pub(crate) client: Client,
     pub(crate) model: ScriptedModel,
     pub(crate) server: Server,
-    database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 /// The handle of the scripted model.

@@ -213,7 +213,7 @@ impl Services {
         let Some((holds_history, open)) = taken.await? else { return Ok(false) };
         let progress: Progress = orphan.progress().unwrap_or_default();
         let age = age_of(&orphan);
-        let Left { mut under_way, input, deferred, rewritten } = Left::by(orphan);
+        let Left { mut under_way, input, deferred, rewritten } = Left::by(&orphan);
         if let Some(under_way) = &mut under_way {
             under_way.draft.settle_started();
         }
@@ -252,17 +252,28 @@ impl Services {
     /// Brings the history of an interrupted run into a state from which it goes on, and ends the run.
     async fn settle(&self, orphan: runs::Orphan) -> Result<()> {
         let track = self.settings().track_last_run;
-        self.db().write(move |conn| settle(conn, &orphan, track)).await?;
+        let id = orphan.id;
+        let bare = orphan.clone();
+        let settled = self.db().write(move |conn| settle(conn, &orphan, Left::by(&orphan), track)).await;
+        match settled {
+            // Such as a database that is out of reach. The next time it may go better.
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            // Nothing of it can be brought into the history, but the history must not wait for it for ever.
+            Err(error) => {
+                tracing::error!(run_id = %id, %error, "what an interrupted run has left cannot be stored, and is dropped");
+                self.db().write(move |conn| settle(conn, &bare, Left::default(), track)).await?;
+            }
+            Ok(()) => {}
+        }
         self.callbacks().wake();
         Ok(())
     }
 }
 
-fn settle(conn: &mut Conn, orphan: &runs::Orphan, track: bool) -> Result<()> {
+fn settle(conn: &mut Conn, orphan: &runs::Orphan, left: Left, track: bool) -> Result<()> {
     let progress: Option<Progress> = orphan.progress();
-    let left = Left::by(orphan.clone());
     let keep = match orphan.request::<TurnRequest>() {
-        _ if orphan.cancelled || !orphan.accepted => Keep::Nothing,
+        _ if orphan.cancelled || !orphan.accepted || left.input.is_empty() => Keep::Nothing,
         Some(request) => request.keep(),
         None => Keep::WhatFits { denies: false },
     };
@@ -304,6 +315,7 @@ fn settle(conn: &mut Conn, orphan: &runs::Orphan, track: bool) -> Result<()> {
 }
 
 /// What an interrupted run has left that is not in the history.
+#[derive(Default)]
 struct Left {
     under_way: Option<UnderWay>,
     input: Vec<StoredMessage>,
@@ -312,9 +324,9 @@ struct Left {
 }
 
 impl Left {
-    fn by(orphan: runs::Orphan) -> Self {
+    fn by(orphan: &runs::Orphan) -> Self {
         let mut under_way: Option<UnderWay> = orphan.draft();
-        let mut input = orphan.pending_input;
+        let mut input = orphan.pending_input.clone();
         let mut deferred = Vec::new();
         let answered = |under_way: &UnderWay| under_way.step.is_none();
         // What was sent with the answer to an approval request comes behind the calls that it has let through.

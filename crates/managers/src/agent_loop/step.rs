@@ -118,7 +118,8 @@ impl Turn {
         } else {
             let started = Instant::now();
             let draft = Draft::of_answer(assistant, loaded.timezone());
-            self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), wakes, draft });
+            let input = self.rewritten.then(|| self.input.clone());
+            self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), wakes, input, draft });
             let called = self.carry_out(loaded, Some(&allowed)).await?;
             times.tool_execution_ns = elapsed(started);
             self.returned(called, style, loaded)
