@@ -92,6 +92,12 @@ macro_rules! settings {
             }
         }
 
+        impl Asked for $name {
+            fn asked(config: &LlmConfig) -> Self {
+                Self { parallel_tool_calls: config.parallel_tool_calls, ..Self::default() }
+            }
+        }
+
         impl $name {
             /// The same with the default for each field that was not sent.
             #[must_use]
@@ -105,6 +111,12 @@ macro_rules! settings {
             }
         }
     )*};
+}
+
+/// Settings that know what was sent.
+trait Asked {
+    /// Those of a configuration that remembers whether they were sent.
+    fn asked(config: &LlmConfig) -> Self;
 }
 
 /// A field that knows whether it was sent.
@@ -517,20 +529,18 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::GoogleAi => GoogleAiModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_GOOGLE_OUTPUT_TOKENS)),
-                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 thinking_config: Some(gemini_thinking(config)),
                 response_schema: nullable(config.response_format.clone()),
-                ..GoogleAiModelSettings::default().with_defaults()
+                ..GoogleAiModelSettings::asked(config).with_defaults()
             }
             .into(),
             ModelEndpointType::GoogleVertex => GoogleVertexModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_GOOGLE_OUTPUT_TOKENS)),
-                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 thinking_config: Some(gemini_thinking(config)),
                 response_schema: nullable(config.response_format.clone()),
-                ..GoogleVertexModelSettings::default().with_defaults()
+                ..GoogleVertexModelSettings::asked(config).with_defaults()
             }
             .into(),
             ModelEndpointType::Zai | ModelEndpointType::ZaiCoding => ZaiModelSettings {
@@ -540,17 +550,15 @@ impl ModelSettings {
             .into(),
             ModelEndpointType::ChatgptOauth => ChatGptOauthModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
-                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
                 reasoning: Some(config.reasoning_effort.unwrap_or(ReasoningEffort::Medium).into()),
-                ..ChatGptOauthModelSettings::default().with_defaults()
+                ..ChatGptOauthModelSettings::asked(config).with_defaults()
             }
             .into(),
             ModelEndpointType::Baseten => BasetenModelSettings {
                 max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
-                parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                 temperature: Some(config.temperature),
-                ..BasetenModelSettings::default().with_defaults()
+                ..BasetenModelSettings::asked(config).with_defaults()
             }
             .into(),
             ModelEndpointType::Azure => AzureModelSettings::shown(config).into(),
@@ -572,10 +580,9 @@ macro_rules! shown {
             fn shown(config: &LlmConfig) -> Self {
                 Self {
                     max_output_tokens: Some(config.max_tokens.unwrap_or(DEFAULT_OUTPUT_TOKENS)),
-                    parallel_tool_calls: config.parallel_tool_calls.or(Some(true)),
                     temperature: Some(config.temperature),
                     response_format: nullable(config.response_format.clone()),
-                    ..Self::default().with_defaults()
+                    ..Self::asked(config).with_defaults()
                 }
             }
         }
@@ -695,6 +702,18 @@ mod tests {
         );
         config.model_endpoint_type = ModelEndpointType::Mistral;
         assert_eq!(ModelSettings::of(&config), None);
+    }
+
+    #[test]
+    fn several_calls_read_back_as_they_were_asked_for_and_else_as_the_default() {
+        for kind in ["openai", "anthropic", "google_ai", "google_vertex", "groq", "chatgpt_oauth", "baseten"] {
+            let mut config = LlmConfig::new(kind.parse().unwrap(), "m", 8_000);
+            for (sent, shown) in [(None, true), (Some(false), false), (Some(true), true)] {
+                config.parallel_tool_calls = sent;
+                let settings = serde_json::to_value(ModelSettings::of(&config)).unwrap();
+                assert_eq!(settings["parallel_tool_calls"], shown, "{kind}");
+            }
+        }
     }
 
     #[test]
