@@ -1,5 +1,6 @@
 """Messages sent to conversations, streams that are read again, and runs that are cancelled."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -229,3 +230,16 @@ def test_several_calls_at_once_are_one_message_and_one_return(client, model):
     assert len(calls.tool_calls) == 2
     assert [one.tool_call_id for one in calls.tool_calls] == [one.tool_call_id for one in returns.tool_returns]
     assert said.content == "Both."
+
+
+def test_answers_come_in_the_form_that_is_asked_for(client, model):
+    properties = {"sky": {"type": "string"}, "wind": {"type": "integer"}}
+    schema = {"type": "object", "properties": properties, "required": ["sky", "wind"]}
+    form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": schema}}
+    settings = {"provider_type": "openai", "response_format": form}
+    for fields in ({"model_settings": settings}, {"response_format": form}):
+        agent = client.agents.create(model="openai/gpt-4o-mini", **fields)
+        model.say({"text": '{"sky": "blue", "wind": 3}'})
+        answer = client.agents.messages.create(agent.id, messages=user("How is the weather?"))
+        assert json.loads(answer.messages[-1].content) == {"sky": "blue", "wind": 3}
+        assert model.requests()[-1]["response_format"] == form
