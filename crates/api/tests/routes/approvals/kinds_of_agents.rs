@@ -63,7 +63,7 @@ async fn agents_of_older_types_ask_and_go_on_too() {
                 };
                 assert!(kinds(&shown).contains(&"approval_request_message"), "{agent_type} {shown:?}");
                 let waits = pending(app, &agent).await;
-                assert_eq!(calls(&waits), [call.clone()]);
+                assert_eq!(calls(&waits), std::slice::from_ref(&call));
                 let arguments = waits["tool_call"]["arguments"].as_str().unwrap();
                 let arguments: Value = serde_json::from_str(arguments).unwrap();
                 assert_eq!(arguments, json!({ "label": "human", "new_string": format!("Text {number}.") }));

@@ -93,3 +93,43 @@ async fn what_was_given_up_is_known_when_its_answer_comes_after_all() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn two_clients_that_answer_at_once_have_the_calls_made_once() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        for round in 0..5 {
+            let call = format!("call_{round}");
+            pause(app, &agent, [insert(&call, &format!("Text {round}."))]).await;
+            let (mut other, body, path) = (app.client(), answers([yes(&call)]), messages(&agent));
+            let (one, two) = tokio::join!(app.client.post(&path, &body), other.post(&path, &body));
+            for answer in [one, two] {
+                assert_eq!(answer.unwrap().expect_json()["stop_reason"]["stop_reason"], "end_turn");
+            }
+        }
+        assert_eq!(memory(app, &agent).await, "Text 0.\nText 1.\nText 2.\nText 3.\nText 4.");
+        let listed = history(app, &agent).await;
+        let returns = listed.iter().filter(|message| message["message_type"] == "tool_return_message").count();
+        assert_eq!(returns, 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_answer_of_a_turn_that_was_cancelled_later_is_known() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        pause(app, &agent, [insert("call_1", "One.")]).await;
+        app.model.push(Answer::hang());
+        let run = app.post(&format!("{}/async", messages(&agent)), answers([yes("call_1")])).await.expect_json();
+        let run = run["id"].as_str().unwrap().to_owned();
+        let of_run = format!("/v1/runs/{run}/messages");
+        super::until(app, &of_run, |messages| messages.to_string().contains("tool_return_message")).await;
+        let cancelled = app.client.send("POST", &super::cancel(&agent), None).await.unwrap().expect_json();
+        assert_eq!(cancelled, json!({ run: "cancelled" }));
+        let answer = app.post(&messages(&agent), answers([yes("call_1")])).await.expect_json();
+        assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
+        assert_eq!(memory(app, &agent).await, "One.");
+    })
+    .await;
+}
