@@ -81,10 +81,11 @@ on_both! {
         let agent = f.agent(json!({})).await;
         let made = f.conversation(&agent, json!({"isolated_block_labels": ["human"]})).await;
         let rebuild = || async {
-            let (organization, agent, id) = (f.actor.organization_id, agent.id, made.id);
+            let organization = f.actor.organization_id;
+            let history = HistoryId::of_conversation(agent.id, made.id);
             let rebuild = move |conn: &mut _| {
-                let agent = orm::agents::get(conn, organization, agent)?.unwrap();
-                prompt::rebuild_conversation(conn, organization, &agent, id)
+                let agent = orm::agents::get(conn, organization, history.agent_id)?.unwrap();
+                prompt::rebuild_history(conn, organization, &agent, &history)
             };
             f.services.db().write::<_, orm::Error, _>(rebuild).await.unwrap();
             f.prompt_of(&made).await
