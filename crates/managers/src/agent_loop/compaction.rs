@@ -236,8 +236,9 @@ impl Job<'_> {
         }
         tracing::info!(
             agent_id = %self.request.agent.id, run_id = self.request.run.map(tracing::field::display),
-            trigger = self.request.trigger.as_str(), mode = %self.settings.mode, way = ?compacted.way, evicted = compacted.evicted.len(),
-            tokens_before = ?self.request.tokens_before, tokens_after = ?compacted.stats.context_tokens_after,
+            trigger = self.request.trigger.as_str(), mode = %self.settings.mode, way = ?compacted.way,
+            evicted = compacted.evicted.len(), tokens_before = ?self.request.tokens_before,
+            tokens_after = ?compacted.stats.context_tokens_after,
             "a history is compacted"
         );
         Ok(compacted)
