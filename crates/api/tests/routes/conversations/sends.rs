@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muisti_testkit::{Answer, Response, SseEvent};
+use muisti_testkit::{Answer, Backend, Client, Response, Server, ServerBuilder, SseEvent};
 use serde_json::{Value, json};
 
 use super::{UNKNOWN, UNKNOWN_AGENT};
@@ -357,4 +357,34 @@ async fn a_conversation_is_sent_to_in_the_background_and_read_again() {
         assert_eq!(again, first);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_agree_on_who_works_on_a_conversation() {
+    if !Backend::all().contains(&Backend::Postgres) {
+        return;
+    }
+    let shared = |server: ServerBuilder| server.env("MUISTI_ENCRYPTION_KEY", "of all nodes");
+    let mut app = App::start(Backend::Postgres.fresh(), |server| shared(server).node("first"));
+    let second = Server::builder(env!("CARGO_BIN_EXE_muisti"), &app.database)
+        .env("OPENAI_API_BASE", app.model.base_url())
+        .env("MUISTI_DISCOVER_LOCAL", "false");
+    let second = shared(second).node("second").start();
+    let mut elsewhere = Client::new(&second.url());
+    let agent = app.agent(json!({})).await;
+    let made = app.conversation(&agent, json!({})).await;
+    let other = app.conversation(&agent, json!({})).await;
+    app.model.always(Answer::text("Here.").delay(Duration::from_millis(1500)));
+    let sending = app.sending(id(&made), json!({ "input": "Here first.", "streaming": false }));
+    app.model.wait_for_requests(1);
+    let body = json!({ "input": "Me too.", "streaming": false });
+    let refused = elsewhere.post(&messages_of(id(&made)), &body).await.unwrap();
+    assert!(!sending.is_finished());
+    assert_error(&refused, 409, "is currently being processed");
+    let answer = sending.await.unwrap().expect_json();
+    assert_eq!(refused.json()["run_id"], answer["messages"][0]["run_id"]);
+    for name in [id(&made), id(&other)] {
+        elsewhere.post(&messages_of(name), &body).await.unwrap().expect_json();
+    }
+    assert_eq!(asked(&app.model.requests()[1]), ["Here first.", "Me too."]);
 }
