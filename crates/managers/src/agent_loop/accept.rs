@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use muisti_orm::{
     Conn, DatabaseUrl, conversations, frames,
-    histories::HistoryId,
+    histories::{self, HistoryId},
     leases, runs,
     schema::{
-        AgentId, InputMessage, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp, UsageStatistics,
+        AgentId, InputMessage, MessageId, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp,
+        UsageStatistics,
     },
     steps,
 };
@@ -178,6 +179,7 @@ impl Turn {
         let (input, request) = (self.input.clone(), self.request.clone());
         let (project_id, base_template_id) = (loaded.agent.project_id.clone(), loaded.agent.base_template_id.clone());
         let accepted = self.sink.is_stream() || background;
+        let seen: Vec<MessageId> = loaded.context.iter().map(|message| message.id).collect();
         // The first thing that a client sees, whenever it comes to read.
         let ping = self.request.stream.include_pings.then(|| Ping::new(Some(run_id)).into());
         let opening = self.sink.stage(if background { ping.into_iter().collect() } else { Vec::new() });
@@ -223,18 +225,20 @@ impl Turn {
             if let Some(conversation) = history.conversation_id {
                 conversations::touch(conn, conversation, Timestamp::now())?;
             }
-            Ok(Stored::Run { leased })
+            // What has changed since it was read must be read again.
+            let is_new = leased && histories::context(conn, actor.organization_id, &history)? == Some(seen);
+            Ok(Stored::Run { leased, is_new })
         });
         match stored.await? {
             Stored::Before(run) => Ok(Accepted::Before(run)),
-            Stored::Run { leased } => {
+            Stored::Run { leased, is_new } => {
                 self.sink.publish(opening);
                 self.open = (leased && asks).then_some(step.id);
                 self.guard = guard.filter(|_| leased);
                 self.holds_history = leased;
                 // Another node may have changed the history between the reading and the lease.
                 let shared = matches!(self.services.db().url(), DatabaseUrl::Postgres(_));
-                if !leased || shared {
+                if !is_new || shared {
                     self.loaded = None;
                 }
                 Ok(Accepted::Turn(Box::new(self)))
@@ -246,7 +250,11 @@ impl Turn {
 /// What the storing of a run has come to.
 enum Stored {
     Before(RunId),
-    Run { leased: bool },
+    /// `leased` says whether it has its history, `is_new` whether that is still as it was read.
+    Run {
+        leased: bool,
+        is_new: bool,
+    },
 }
 
 /// The client's own ids of the messages of a request, by which it is known again.
