@@ -70,3 +70,172 @@ async fn runs_are_listed_by_what_is_asked_for_and_paged() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_run_knows_what_it_took_and_used() {
+    on_each_database(async |app| {
+        let agent = two_runs(app).await;
+        let runs = app.list(&format!("/v1/runs/?agent_id={}", id(&agent))).await;
+        for (run, steps) in [(&runs[0], 1), (&runs[1], 2)] {
+            let metrics = app.list(&format!("/v1/runs/{}/metrics", id(run))).await;
+            assert_eq!((&metrics["id"], &metrics["agent_id"]), (&run["id"], &agent["id"]));
+            assert_eq!(metrics["num_steps"], steps);
+            assert!(metrics["run_start_ns"].as_i64().unwrap() > 0);
+            assert_eq!(metrics["run_ns"], run["total_duration_ns"]);
+            assert!(
+                run["ttft_ns"].as_i64().unwrap() > 0 && run["ttft_ns"].as_i64() <= run["total_duration_ns"].as_i64()
+            );
+            assert_eq!(app.list(&format!("/v1/runs/{}", id(run))).await, *run, "the same in a list and alone");
+            let listed = app.list(&format!("/v1/runs/{}/steps", id(run))).await;
+            for step in listed.as_array().unwrap() {
+                let timings = app.list(&format!("/v1/steps/{}/metrics", id(step))).await;
+                for part in ["step_start_ns", "llm_request_start_ns", "llm_request_ns", "step_ns"] {
+                    assert!(timings[part].as_i64().unwrap() > 0, "{part}: {timings}");
+                }
+                assert!(timings["llm_request_ns"].as_i64() <= timings["step_ns"].as_i64());
+                assert_eq!((&step["run_id"], &step["messages"]), (&run["id"], &json!([])));
+                let total = step["prompt_tokens"].as_i64().unwrap() + step["completion_tokens"].as_i64().unwrap();
+                assert_eq!(step["total_tokens"], total);
+            }
+            let reasons: Vec<_> = listed.as_array().unwrap().iter().map(|step| step["stop_reason"].clone()).collect();
+            assert_eq!(reasons[0], "end_turn", "the newest one has stopped the turn");
+            assert!(reasons[1..].iter().all(Value::is_null));
+        }
+        let used = app.list(&format!("/v1/runs/{}/metrics", id(&runs[1]))).await["tools_used"].clone();
+        let tools = app.list(&format!("/v1/agents/{}/tools?limit=50", id(&agent))).await;
+        let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == "memory_insert").unwrap();
+        assert_eq!(used, json!([tool["id"]]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ended_run_is_deleted_and_what_was_said_stays() {
+    on_each_database(async |app| {
+        let agent = two_runs(app).await;
+        let runs = app.list("/v1/runs/").await;
+        let run = format!("/v1/runs/{}", id(&runs[1]));
+        let steps = app.list(&format!("{run}/steps")).await;
+        let history = format!("/v1/agents/{}/messages", id(&agent));
+        let before = app.list(&history).await;
+        assert_eq!(app.delete(&run).await.text(), "null");
+        assert_error(&app.get(&run).await, 404, "not found");
+        assert_error(&app.delete(&run).await, 404, "not found");
+        assert_error(&app.get(&format!("{run}/steps")).await, 404, "not found");
+        let after = app.list(&history).await;
+        assert_eq!(each(&after, "id"), each(&before, "id"));
+        assert_eq!(app.list(&format!("/v1/steps/{}", id(&steps[0]))).await["run_id"], Value::Null);
+        assert_error(&app.delete("/v1/runs/run-1").await, 400, "Invalid run ID format");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_going_is_not_deleted() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        app.model.push(Answer::text("There.").delay(std::time::Duration::from_millis(700)));
+        let path = format!("/v1/agents/{}/messages/async", id(&agent));
+        let run = app.post(&path, json!({ "input": "Hi." })).await.expect_json();
+        let run = format!("/v1/runs/{}", id(&run));
+        assert_error(&app.delete(&run).await, 409, "cannot be deleted before it has ended");
+        while app.list(&run).await["completed_at"].is_null() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(app.delete(&run).await.text(), "null");
+        assert_error(&app.post(&format!("{run}/stream"), json!({})).await, 404, "not found");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_are_found_by_their_states_and_reasons_to_the_letter() {
+    on_each_database(async |app| {
+        let agent = two_runs(app).await;
+        app.model.push(Answer::error(400, "No."));
+        app.post(&format!("/v1/agents/{}/messages", id(&agent)), user_message("Again?")).await;
+        let count =
+            async |app: &mut App, query: &str| app.list(&format!("/v1/runs/?{query}")).await.as_array().unwrap().len();
+        assert_eq!(count(app, "statuses=failed").await, 1);
+        assert_eq!(count(app, "statuses=failed&statuses=failed").await, 1);
+        assert_eq!(count(app, "statuses=failed&statuses=completed").await, 3);
+        assert_eq!(count(app, "statuses=running").await, 0);
+        assert_eq!(count(app, "stop_reason=llm_api_error").await, 1);
+        assert_eq!(count(app, "background=false").await, 3);
+        assert_eq!(count(app, "background=true").await, 0);
+        for wrong in ["statuses=FAILED", "statuses=completed&statuses=expired"] {
+            let answer = app.get(&format!("/v1/runs/?{wrong}")).await;
+            assert!(answer.status == 400 || answer.status == 422, "{wrong}: {} {}", answer.status, answer.text());
+        }
+        let failed = app.list("/v1/runs/?statuses=failed").await[0].clone();
+        assert_eq!(failed["metadata"]["run_type"], "send_message", "the error is added to what was there");
+        assert_eq!(failed["metadata"]["error"]["error_type"], "llm_bad_request");
+        assert!(failed["completed_at"].is_string());
+        let state = app.list(&format!("/v1/agents/{}", id(&agent))).await;
+        assert_eq!(state["last_stop_reason"], "llm_api_error");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_are_found_by_what_they_took() {
+    on_each_database(async |app| {
+        let agent = two_runs(app).await;
+        let runs = app.list("/v1/runs/").await;
+        let (short, long) = (id(&runs[0]).to_owned(), id(&runs[1]).to_owned());
+        let found =
+            async |app: &mut App, query: &str| each(&app.list(&format!("/v1/_internal_runs/?{query}")).await, "id");
+        assert_eq!(found(app, "step_count=2").await, [long.clone()]);
+        assert_eq!(found(app, "step_count=2&step_count_operator=lte").await.len(), 2);
+        assert_eq!(found(app, "step_count=2&step_count_operator=gte").await, [long.clone()]);
+        let tools = app.list(&format!("/v1/agents/{}/tools?limit=50", id(&agent))).await;
+        let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == "memory_insert").unwrap();
+        assert_eq!(found(app, &format!("tools_used={}", id(tool))).await, [long.clone()]);
+        assert_eq!(found(app, &format!("run_id={short}")).await, [short.clone()]);
+        let duration = |run: &Value| run["total_duration_ns"].as_i64().unwrap();
+        let (of_short, of_long) = (duration(&runs[0]), duration(&runs[1]));
+        assert_eq!(found(app, &format!("duration_value={of_long}&duration_operator=eq")).await, [long.clone()]);
+        let (slower, faster) = if of_long > of_short { (&long, &short) } else { (&short, &long) };
+        let between = of_long.min(of_short);
+        assert_eq!(found(app, &format!("duration_value={between}&duration_operator=gt")).await, [slower.clone()]);
+        assert_eq!(found(app, "duration_percentile=100").await, [slower.clone()]);
+        assert_eq!(found(app, "order_by=duration").await, [slower.clone(), faster.clone()]);
+        assert_eq!(found(app, "order_by=duration&order=asc").await, [faster.clone(), slower.clone()]);
+        assert_eq!(found(app, "start_date=2999-01-01").await, [] as [&str; 0]);
+        assert_eq!(found(app, "end_date=2999-01-01").await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_are_rated_and_found_by_their_rating() {
+    on_each_database(async |app| {
+        two_runs(app).await;
+        let steps = each(&app.list("/v1/steps/").await, "id");
+        let path = format!("/v1/steps/{}/feedback", steps[0]);
+        let rated = app.patch(&path, json!({ "feedback": "positive", "tags": ["kind", "short"] })).await.expect_json();
+        assert_eq!((&rated["feedback"], &rated["tags"]), (&json!("positive"), &json!(["kind", "short"])));
+        for (query, expected) in [
+            ("feedback=positive", &steps[..1]),
+            ("feedback=negative", &[]),
+            ("has_feedback=true", &steps[..1]),
+            ("has_feedback=false", &steps[1..]),
+            ("tags=kind", &steps[..1]),
+            ("tags=long&tags=short", &steps[..1]),
+            ("tags=kin", &[]),
+        ] {
+            assert_eq!(each(&app.list(&format!("/v1/steps/?{query}")).await, "id"), expected, "{query}");
+        }
+        let cleared = app.patch(&path, json!({})).await.expect_json();
+        assert_eq!((&cleared["feedback"], &cleared["tags"]), (&Value::Null, &json!(["kind", "short"])));
+        let unknown = "step-123e4567-e89b-42d3-8456-426614174000";
+        assert_error(&app.patch(&format!("/v1/steps/{unknown}/feedback"), json!({})).await, 404, "not exist");
+        assert_error(&app.patch(&path, json!({ "feedback": "mixed" })).await, 422, "feedback");
+        // Both ends of a window, and walking.
+        let between = app.list(&format!("/v1/steps/?after={}&before={}", steps[0], steps[2])).await;
+        assert_eq!(each(&between, "id"), steps[1..2]);
+        assert_eq!(each(&app.list(&format!("/v1/steps/?after={}", steps[0])).await, "id"), steps[1..]);
+        assert_error(&app.get(&format!("/v1/steps/?after={unknown}")).await, 404, "No Step found");
+    })
+    .await;
+}
