@@ -149,12 +149,7 @@ impl ChatModel {
     ///
     /// # Errors
     /// 404 when no provider has it.
-    pub(super) async fn of(
-        services: &Services,
-        actor: &Actor,
-        own: &LlmConfig,
-        instead: Option<&str>,
-    ) -> Result<Self> {
+    pub(super) async fn of(services: &Services, actor: &Actor, own: &LlmConfig, instead: Option<&str>) -> Result<Self> {
         let config = match instead {
             Some(handle) => {
                 let info = services.models().resolve(actor, handle).await?;

@@ -63,8 +63,8 @@ use turn::Turn;
 pub use accept::{Recipient, WhenBusy, WhenPending};
 pub use cancel::CancelOutcome;
 pub(crate) use compaction::message_tokens;
-pub(crate) use pending::{pending_calls, pending_request};
 pub use node::Node;
+pub(crate) use pending::{pending_calls, pending_request};
 pub use turn::run_status;
 
 /// How long a request for a whole answer waits for other turns of the same history. The SDKs give up after a minute.
@@ -173,7 +173,8 @@ impl AgentLoop {
             Sink::new(delivery, types)
         };
         let run_type = run_type.unwrap_or_else(|| self::run_type(recipient));
-        let proposal = Proposal { recipient, request: &request, run_type, background, tells_later: false, callback_url: None };
+        let proposal =
+            Proposal { recipient, request: &request, run_type, background, tells_later: false, callback_url: None };
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();

@@ -25,8 +25,7 @@ use crate::{
         description = "The conversation; an agent's id, or `default` with `agent_id` in the body, for an agent's default history.",
     )),
     responses((status = 200, description = "The events of the run.", content(
-        (StreamEvent = "application/json"),
-        (String = "text/event-stream"),
+        (StreamEvent = "text/event-stream"),
     )))
 )]
 pub(crate) async fn retrieve_conversation_stream(

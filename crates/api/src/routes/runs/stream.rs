@@ -22,8 +22,7 @@ use crate::{
     post, path = "/v1/runs/{run_id}/stream", tag = "runs", request_body = Option<RetrieveStreamRequest>,
     params(("run_id" = RunId, Path, description = "The run.")),
     responses((status = 200, description = "The events of the run.", content(
-        (StreamEvent = "application/json"),
-        (String = "text/event-stream"),
+        (StreamEvent = "text/event-stream"),
     )))
 )]
 pub(crate) async fn retrieve_stream_for_run(
