@@ -1,5 +1,7 @@
 //! `/v1/runs` and `/v1/steps`
 
+use std::slice::from_ref;
+
 use muisti_testkit::{Answer, user_message};
 use serde_json::{Value, json};
 
@@ -185,20 +187,20 @@ async fn runs_are_found_by_what_they_took() {
         let (short, long) = (id(&runs[0]).to_owned(), id(&runs[1]).to_owned());
         let found =
             async |app: &mut App, query: &str| each(&app.list(&format!("/v1/_internal_runs/?{query}")).await, "id");
-        assert_eq!(found(app, "step_count=2").await, [long.clone()]);
+        assert_eq!(found(app, "step_count=2").await, from_ref(&long));
         assert_eq!(found(app, "step_count=2&step_count_operator=lte").await.len(), 2);
-        assert_eq!(found(app, "step_count=2&step_count_operator=gte").await, [long.clone()]);
+        assert_eq!(found(app, "step_count=2&step_count_operator=gte").await, from_ref(&long));
         let tools = app.list(&format!("/v1/agents/{}/tools?limit=50", id(&agent))).await;
         let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == "memory_insert").unwrap();
-        assert_eq!(found(app, &format!("tools_used={}", id(tool))).await, [long.clone()]);
-        assert_eq!(found(app, &format!("run_id={short}")).await, [short.clone()]);
+        assert_eq!(found(app, &format!("tools_used={}", id(tool))).await, from_ref(&long));
+        assert_eq!(found(app, &format!("run_id={short}")).await, from_ref(&short));
         let duration = |run: &Value| run["total_duration_ns"].as_i64().unwrap();
         let (of_short, of_long) = (duration(&runs[0]), duration(&runs[1]));
-        assert_eq!(found(app, &format!("duration_value={of_long}&duration_operator=eq")).await, [long.clone()]);
+        assert_eq!(found(app, &format!("duration_value={of_long}&duration_operator=eq")).await, from_ref(&long));
         let (slower, faster) = if of_long > of_short { (&long, &short) } else { (&short, &long) };
         let between = of_long.min(of_short);
-        assert_eq!(found(app, &format!("duration_value={between}&duration_operator=gt")).await, [slower.clone()]);
-        assert_eq!(found(app, "duration_percentile=100").await, [slower.clone()]);
+        assert_eq!(found(app, &format!("duration_value={between}&duration_operator=gt")).await, from_ref(slower));
+        assert_eq!(found(app, "duration_percentile=100").await, from_ref(slower));
         assert_eq!(found(app, "order_by=duration").await, [slower.clone(), faster.clone()]);
         assert_eq!(found(app, "order_by=duration&order=asc").await, [faster.clone(), slower.clone()]);
         assert_eq!(found(app, "start_date=2999-01-01").await, [] as [&str; 0]);
