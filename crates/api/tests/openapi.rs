@@ -17,6 +17,13 @@ fn reference() -> Value {
 }
 
 /// Every operation of a document with its path and method.
+/// What users asked for and the API does not have.
+const OF_OUR_OWN: [(&str, &str); 3] = [
+    ("post", "/v1/agents/{agent_id}/messages/reset-pending"),
+    ("post", "/v1/conversations/{conversation_id}/messages/import"),
+    ("post", "/v1/conversations/{conversation_id}/reset-pending"),
+];
+
 fn operations(document: &Value) -> Vec<(String, &'static str, Value)> {
     let paths = document["paths"].as_object().unwrap();
     let of_path = |(path, item): (&String, &Value)| {
@@ -49,6 +56,10 @@ fn operations_have_the_ids_and_tags_that_clients_know() {
     let reference = reference();
     for (path, method, operation) in operations(&ours()) {
         let known = &reference["paths"][&path][method];
+        if OF_OUR_OWN.contains(&(method, path.as_str())) {
+            assert!(known.is_null(), "{method} {path} is part of the API after all");
+            continue;
+        }
         assert!(known.is_object(), "{method} {path} is not part of the API");
         assert_eq!(operation["operationId"], known["operationId"], "{method} {path}");
         let tags = |operation: &Value| -> BTreeSet<String> {

@@ -260,8 +260,11 @@ impl Turn {
         let Commit { step, mut new, tools, next, stop, hold_end, also_shown } = commit;
         let (step, end) = step.unzip();
         // What waited for the answer to an approval request goes along if nothing comes after.
-        let deferred = if stop.is_some() { std::mem::take(&mut self.deferred) } else { Vec::new() };
-        let mut stored = std::mem::take(&mut self.input);
+        let (deferred, pending) = match stop {
+            Some(_) => (self.deferred.clone(), Vec::new()),
+            None => (Vec::new(), self.deferred.clone()),
+        };
+        let mut stored = self.input.clone();
         let step_id = step.or_else(|| new.first().and_then(|message| message.step_id));
         stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
         let input = stored.len();
@@ -278,11 +281,10 @@ impl Turn {
         let progress =
             Progress { usage: self.usage.clone(), rounds: self.rounds, done: self.rules.done().clone(), stop };
         let (actor, history, run_id) = (self.actor, self.history, self.run_id);
-        let pending = self.deferred.clone();
         let next_id = next.as_ref().map(|next| next.id);
         let run_end = ends.map(|stop_reason| self.run_end(stop_reason));
         let counts = step.is_some();
-        let anew = self.anew.take();
+        let anew = self.anew;
         let track = self.services.settings().track_last_run;
         let node = self.services.node().clone();
         let committed = self.services.db().write(move |conn| {
@@ -321,9 +323,14 @@ impl Turn {
             if let Some(step) = step {
                 self.services.step_webhook().completed(step);
             }
+            self.input.clear();
+            if stop.is_some() {
+                self.deferred.clear();
+            }
             self.open = next_id;
             self.under_way = None;
             self.rewritten = false;
+            self.anew = None;
         }
         let standing = committed.map_err(|error| self.without_agent(error));
         self.say(staged, standing)
