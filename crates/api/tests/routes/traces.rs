@@ -38,7 +38,7 @@ async fn each_step_keeps_what_its_model_was_asked_and_answered() {
             assert_eq!(app.list(&format!("/v1/telemetry/{step}")).await, trace);
         }
         let answers = app.list(&format!("/v1/steps/{}/trace", steps[1])).await["response_json"].clone();
-        assert_eq!(answers["content"]["content"], json!([r#"{"text":"Noted.","type":"text"}"#]));
+        assert_eq!(answers["content"]["content"], json!([r#"{"type":"text","text":"Noted."}"#]));
     })
     .await;
 }
