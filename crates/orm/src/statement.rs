@@ -1,7 +1,13 @@
 //! Statements that are put together by hand, for what differs between the databases: full-text search above all.
 
 use chrono::NaiveDateTime;
-use diesel::{prelude::*, sql_types::BigInt};
+use diesel::{pg::Pg, prelude::*, sql_types::BigInt, sqlite::Sqlite};
+
+use crate::{
+    Conn, Result,
+    connection::Backend,
+    text::{any_in_postgres, any_in_sqlite},
+};
 
 /// The place of a row that a statement has found.
 #[derive(QueryableByName)]
@@ -70,3 +76,50 @@ macro_rules! hits {
     }};
 }
 pub(crate) use hits;
+
+/// A table with a full-text index.
+pub(crate) struct Index {
+    pub(crate) table: &'static str,
+    /// How the conditions call the table.
+    pub(crate) alias: &'static str,
+    /// What decides between equals.
+    pub(crate) order: &'static str,
+}
+
+/// The best hits of an index for any of these words that meet what is demanded, best first, at most `limit`.
+pub(crate) fn ranked(
+    conn: &mut Conn,
+    index: &Index,
+    words: &[&str],
+    limit: i64,
+    demand: impl Fn(&mut Conditions),
+) -> Result<Vec<i64>> {
+    let Index { table, alias, order } = index;
+    let conditions = |mut with: Conditions, words: String| {
+        let text = with.bind(Bind::Text(words));
+        demand(&mut with);
+        let limit = with.bind(Bind::Number(limit.max(0)));
+        (text, limit, with)
+    };
+    Ok(match conn.backend() {
+        Backend::Sqlite(c) => {
+            let (text, limit, with) = conditions(Conditions::of_sqlite(), any_in_sqlite(words));
+            let sql = format!(
+                "SELECT {alias}.sequence_id FROM {table}_fts f JOIN {table} {alias} ON {alias}.sequence_id = f.rowid \
+                 WHERE {table}_fts MATCH {text}{} ORDER BY f.rank, {order} LIMIT {limit}",
+                with.sql
+            );
+            hits!(Sqlite, c, sql, with.binds)
+        }
+        Backend::Postgres(c) => {
+            let (text, limit, with) = conditions(Conditions::of_postgres(), any_in_postgres(words));
+            let sql = format!(
+                "SELECT {alias}.sequence_id FROM {table} {alias}, to_tsquery('simple', {text}) q \
+                 WHERE {alias}.search_vector @@ q{} \
+                 ORDER BY ts_rank({alias}.search_vector, q) DESC, {order} LIMIT {limit}",
+                with.sql
+            );
+            hits!(Pg, c, sql, with.binds)
+        }
+    })
+}

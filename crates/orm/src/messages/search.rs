@@ -10,9 +10,9 @@ use crate::{
     connection::{Backend, with_backend},
     row::readable,
     schema::{AgentId, MessageRole, OrganizationId, StoredMessage, Timestamp},
-    statement::{Bind, Conditions, hits},
+    statement::{self, Bind, Conditions, Index, hits},
     tables::messages as t,
-    text::{any_in_postgres, any_in_sqlite, pattern, words},
+    text::{pattern, words},
 };
 
 /// What is searched for, and where.
@@ -91,33 +91,8 @@ fn demand(with: &mut Conditions, organization: OrganizationId, query: &SearchQue
 
 /// The best hits of the index, best first, the newer of equals first.
 fn ranked(conn: &mut Conn, organization: OrganizationId, query: &SearchQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
-    Ok(match conn.backend() {
-        Backend::Sqlite(c) => {
-            let mut with = Conditions::of_sqlite();
-            let text = with.bind(Bind::Text(any_in_sqlite(words)));
-            demand(&mut with, organization, query);
-            let limit = with.bind(Bind::Number(query.limit.max(0)));
-            let sql = format!(
-                "SELECT m.sequence_id FROM messages_fts f JOIN messages m ON m.sequence_id = f.rowid \
-                 WHERE messages_fts MATCH {text}{} ORDER BY f.rank, m.sequence_id DESC LIMIT {limit}",
-                with.sql
-            );
-            hits!(Sqlite, c, sql, with.binds)
-        }
-        Backend::Postgres(c) => {
-            let mut with = Conditions::of_postgres();
-            let text = with.bind(Bind::Text(any_in_postgres(words)));
-            demand(&mut with, organization, query);
-            let limit = with.bind(Bind::Number(query.limit.max(0)));
-            let sql = format!(
-                "SELECT m.sequence_id FROM messages m, to_tsquery('simple', {text}) q \
-                 WHERE m.search_vector @@ q{} \
-                 ORDER BY ts_rank(m.search_vector, q) DESC, m.sequence_id DESC LIMIT {limit}",
-                with.sql
-            );
-            hits!(Pg, c, sql, with.binds)
-        }
-    })
+    let index = Index { table: "messages", alias: "m", order: "m.sequence_id DESC" };
+    statement::ranked(conn, &index, words, query.limit, |with| demand(with, organization, query))
 }
 
 /// The newest messages that have a text, and this part in it.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::{pg::Pg, prelude::*, sqlite::Sqlite};
+use diesel::prelude::*;
 
 use super::row::PassageRow;
 use crate::{
     Conn, Result,
-    connection::{Backend, with_backend},
+    connection::with_backend,
     row::readable,
     schema::{ArchiveId, OrganizationId, Passage, TagMatchMode, Timestamp},
-    statement::{Bind, Conditions, hits},
+    statement::{self, Bind, Conditions, Index},
     tables::{passages as t, passages_tags},
-    text::{any_in_postgres, any_in_sqlite, contains, words},
+    text::{contains, words},
 };
 
 /// Where passages are searched for.
@@ -96,33 +96,8 @@ fn demand(with: &mut Conditions, organization: OrganizationId, query: &PassageQu
 
 /// The best hits of the index that match, best first, the newer of equals first.
 fn ranked(conn: &mut Conn, organization: OrganizationId, query: &PassageQuery<'_>, words: &[&str]) -> Result<Vec<i64>> {
-    const ORDER: &str = "p.created_at DESC, p.id DESC LIMIT";
-    Ok(match conn.backend() {
-        Backend::Sqlite(c) => {
-            let mut with = Conditions::of_sqlite();
-            let text = with.bind(Bind::Text(any_in_sqlite(words)));
-            demand(&mut with, organization, query);
-            let limit = with.bind(Bind::Number(query.limit.max(0)));
-            let sql = format!(
-                "SELECT p.sequence_id FROM passages_fts f JOIN passages p ON p.sequence_id = f.rowid \
-                 WHERE passages_fts MATCH {text}{} ORDER BY f.rank, {ORDER} {limit}",
-                with.sql
-            );
-            hits!(Sqlite, c, sql, with.binds)
-        }
-        Backend::Postgres(c) => {
-            let mut with = Conditions::of_postgres();
-            let text = with.bind(Bind::Text(any_in_postgres(words)));
-            demand(&mut with, organization, query);
-            let limit = with.bind(Bind::Number(query.limit.max(0)));
-            let sql = format!(
-                "SELECT p.sequence_id FROM passages p, to_tsquery('simple', {text}) q \
-                 WHERE p.search_vector @@ q{} ORDER BY ts_rank(p.search_vector, q) DESC, {ORDER} {limit}",
-                with.sql
-            );
-            hits!(Pg, c, sql, with.binds)
-        }
-    })
+    let index = Index { table: "passages", alias: "p", order: "p.created_at DESC, p.id DESC" };
+    statement::ranked(conn, &index, words, query.limit, |with| demand(with, organization, query))
 }
 
 /// The passages of these hits, in their order.
