@@ -1,4 +1,4 @@
-// Starts what the tests drive: the built server, the scripted model, a throw-away PostgreSQL.
+// Starts what the tests drive — the built server, the scripted model, a throw-away PostgreSQL — and what they share.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after, before, beforeEach, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import Letta from '@letta-ai/letta-client';
@@ -41,7 +42,7 @@ function child(program) {
 }
 
 /** The scripted model as a process. `say` queues answers, `requests` tells what it was asked. */
-export async function startModel() {
+async function startModel() {
   const { process, lines, ended } = child(binary('scripted-model', 'MUISTI_SCRIPTED_MODEL'));
   const url = (await lines.next()).value.split(' ').pop();
   const script = async (body) => {
@@ -56,7 +57,10 @@ export async function startModel() {
       await script({ answers: [], rules: [], fallback: { text: 'Understood.' } });
       await fetch(`${url}/__requests`, { method: 'DELETE' });
     },
-    requests: async () => (await (await fetch(`${url}/__requests`)).json()).map((request) => request.body),
+    requests: async () => {
+      const requests = await (await fetch(`${url}/__requests`)).json();
+      return requests.map((request) => request.body).filter((body) => body?.messages);
+    },
     stop: async () => {
       process.stdin.end();
       await ended;
@@ -65,7 +69,7 @@ export async function startModel() {
 }
 
 /** Fresh PostgreSQL databases; null when the machine has no PostgreSQL and this is not CI. */
-export async function startPostgres() {
+async function startPostgres() {
   const { process, lines, ended } = child(binary('throwaway-postgres', 'MUISTI_THROWAWAY_POSTGRES'));
   process.stdin.on('error', () => {});
   const ask = async () => {
@@ -92,8 +96,8 @@ export async function startPostgres() {
   };
 }
 
-/** The built server on a free port, with its data in a temporary directory. */
-export async function startServer(model, databaseUrl, variables = {}) {
+/** The built server, to be started on a free port with its data in a temporary directory. */
+async function prepareServer(model, databaseUrl, variables) {
   const program = binary('muisti', 'MUISTI_BIN');
   const directory = mkdtempSync(join(tmpdir(), 'muisti-sdk-'));
   const port = await freePort();
@@ -128,13 +132,12 @@ export async function startServer(model, databaseUrl, variables = {}) {
     }
   };
   const kill = async () => {
-    server.kill('SIGKILL');
+    server?.kill('SIGKILL');
     await ended;
   };
-  await start();
   return {
-    url,
     client: new Letta({ baseURL: url, apiKey: 'anything' }),
+    start,
     restart: async () => {
       await kill();
       await start();
@@ -146,11 +149,66 @@ export async function startServer(model, databaseUrl, variables = {}) {
   };
 }
 
+/**
+ * Describes a suite once for each kind of database, with a server of its own that has these environment variables.
+ * The suite gets the `server`, its `client`, and the `model`, which is reset before each test.
+ */
+export async function onEachDatabase(suite, environment = {}) {
+  const model = await startModel();
+  const postgres = await startPostgres();
+  if (!postgres) console.log('SKIPPED on PostgreSQL: the machine has none');
+  after(async () => {
+    await model.stop();
+    await postgres?.stop();
+  });
+  const servers = { sqlite: await prepareServer(model, null, environment) };
+  if (postgres) servers.postgres = await prepareServer(model, await postgres.fresh(), environment);
+  for (const [database, server] of Object.entries(servers)) {
+    describe(database, () => {
+      before(server.start);
+      after(server.stop);
+      beforeEach(model.reset);
+      suite({ client: server.client, model, server });
+    });
+  }
+}
+
+/** An id that is one, and that nothing has; its prefix goes before it. */
+export const UNKNOWN = '123e4567-e89b-42d3-8456-426614174000';
+export const EMBEDDING = 'openai/text-embedding-3-small';
+
+/** An agent with little in its memory, or with what `more` says instead. */
+export const createAgent = (client, more) =>
+  client.agents.create({
+    model: 'openai/gpt-4o-mini',
+    memory_blocks: [{ label: 'human', value: 'Nothing known yet.' }],
+    ...more,
+  });
+
 export const user = (text) => [{ role: 'user', content: text }];
+export const memoryInsert = (text, id) => ({ id, name: 'memory_insert', arguments: { label: 'human', new_string: text } });
+
 export const kinds = (messages) => messages.map((message) => message.message_type);
+export const withoutPings = (events) => events.filter((event) => event.message_type !== 'ping');
+export const textOf = (events) =>
+  events
+    .filter((event) => event.message_type === 'assistant_message')
+    .map((event) => event.content)
+    .join('');
 
 export async function collect(iterable) {
   const items = [];
   for await (const item of await iterable) items.push(item);
   return items;
+}
+
+/** The run, once this holds of it. */
+export async function runWhen(client, id, holds) {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const run = await client.runs.retrieve(id);
+    if (await holds(run)) return run;
+    if (Date.now() > end) throw new Error(`it does not come to that: ${JSON.stringify(run)}`);
+    await sleep(20);
+  }
 }
