@@ -4,7 +4,10 @@ mod conversation;
 mod row;
 mod search;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    str::FromStr,
+};
 
 use diesel::prelude::*;
 
@@ -19,8 +22,8 @@ use crate::{
     json::RawJson,
     row::readable,
     schema::{
-        AgentId, ContentPart, ConversationId, GroupId, MessageId, MessageRole, OrganizationId, RunId, StepId,
-        StoredMessage, Timestamp,
+        AgentId, ContentPart, ConversationId, GroupId, InvalidId, MessageId, MessageRole, OrganizationId, RunId,
+        StepId, StoredMessage, Timestamp,
     },
     tables::messages as t,
 };
@@ -40,6 +43,18 @@ pub enum History {
     Default,
     /// That of a conversation.
     Conversation(ConversationId),
+}
+
+impl FromStr for History {
+    type Err = InvalidId;
+
+    /// `default`, or the id of a conversation.
+    fn from_str(name: &str) -> std::result::Result<Self, InvalidId> {
+        match name {
+            "default" => Ok(Self::Default),
+            id => id.parse().map(Self::Conversation),
+        }
+    }
 }
 
 impl From<Option<ConversationId>> for History {

@@ -39,6 +39,8 @@ async fn a_message_is_answered() {
         let one = app.list(&format!("/v1/messages/{}", id(&history[2]))).await;
         assert_eq!(one[0]["content"], "Hello to you.");
         assert_eq!(types(&app.list("/v1/messages/").await).len(), 3);
+        assert_eq!(types(&app.list("/v1/messages/?conversation_id=default").await).len(), 3);
+        assert_error(&app.get("/v1/messages/?conversation_id=x").await, 400, "INVALID_ARGUMENT");
         assert_error(&app.get(&format!("/v1/messages/{stranger}")).await, 404, "not found");
     })
     .await;

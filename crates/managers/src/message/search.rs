@@ -6,7 +6,7 @@ use muisti_orm::{
     messages::{self, Found, History, SearchQuery},
     schema::{
         AgentId, FoundAssistantMessage, FoundBase, FoundMessage, FoundReasoningMessage, FoundSystemMessage,
-        FoundUserMessage, MessageRole, MessageSearchRequest, MessageSearchResult, RunRequestConfig,
+        FoundUserMessage, InvalidId, MessageRole, MessageSearchRequest, MessageSearchResult, RunRequestConfig,
         SearchAllMessagesRequest, StoredMessage, Timestamp, WireMessage, WireOptions,
     },
 };
@@ -107,13 +107,9 @@ impl Asked {
 }
 
 fn history(conversation: Option<&str>) -> Result<History> {
-    match conversation {
-        None => Ok(History::Any),
-        Some("default") => Ok(History::Default),
-        Some(id) => id.parse().map(History::Conversation).map_err(|error: muisti_orm::schema::InvalidId| {
-            Error::Unprocessable(vec![FieldError::body("conversation_id", error.to_string())])
-        }),
-    }
+    conversation
+        .map_or(Ok(History::Any), str::parse)
+        .map_err(|error: InvalidId| Error::Unprocessable(vec![FieldError::body("conversation_id", error.to_string())]))
 }
 
 fn limit(limit: i64) -> Result<i64> {

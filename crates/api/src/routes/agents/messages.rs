@@ -75,11 +75,7 @@ impl MessageForm {
 
 impl AgentMessageQuery {
     fn of(self, page: Page, form: MessageForm) -> Result<MessageQuery, ApiError> {
-        let history = match self.conversation_id.as_deref() {
-            None => History::Any,
-            Some("default") => History::Default,
-            Some(id) => History::Conversation(id.parse().map_err(Error::from)?),
-        };
+        let history = self.conversation_id.as_deref().map_or(Ok(History::Any), str::parse).map_err(Error::from)?;
         Ok(MessageQuery { page, history, group_id: self.group_id, config: form.config() })
     }
 }

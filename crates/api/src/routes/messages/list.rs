@@ -8,9 +8,9 @@ use crate::{
     error::Answer,
     extract::{Known, Paging, Query, RequestActor},
     managers::{
-        MessageQuery, Services,
+        Error, MessageQuery, Services,
         orm::messages::History,
-        schema::{ConversationId, MessageType, RunRequestConfig, WireMessage},
+        schema::{MessageType, RunRequestConfig, WireMessage},
     },
 };
 
@@ -19,8 +19,8 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(crate) struct MessageParameters {
-    /// Messages of this conversation.
-    conversation_id: Option<ConversationId>,
+    /// Messages of this conversation; `default` for those of none. Without it those of all.
+    conversation_id: Option<String>,
     /// The kinds of messages to return; none: all.
     #[param(value_type = Vec<MessageType>, required = false)]
     include_return_message_types: Vec<Known<MessageType>>,
@@ -45,7 +45,7 @@ pub(crate) async fn list_all_messages(
         include_return_message_types: (!types.is_empty()).then_some(types),
         ..RunRequestConfig::default()
     };
-    let history = query.conversation_id.map_or(History::Any, History::Conversation);
+    let history = query.conversation_id.as_deref().map_or(Ok(History::Any), str::parse).map_err(Error::from)?;
     let query = MessageQuery { page: paging.page, history, group_id: None, config };
     Ok(Json(services.messages().list(&actor, query).await?))
 }
