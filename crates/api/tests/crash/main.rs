@@ -5,7 +5,6 @@
 //! - `MUISTI_CRASH_KILLS`: how many times, on each set of servers (30).
 //! - `MUISTI_CRASH_MOODS`: what the conversations are about, with commas: tools, approvals, compaction, background (all).
 //! - `MUISTI_CRASH_SEED`: repeats the choices of an earlier run.
-//! - `MUISTI_CRASH_TAKEOVER`: with 1, a dead node of two sometimes stays dead until the other has taken over its work.
 
 #![allow(
     clippy::unwrap_used,
@@ -127,7 +126,7 @@ impl Siege {
         let dead = self.nodes.kill_one(&self.dice);
         if self.nodes.count() > 1 {
             // The others go on meanwhile, and may have to wait for what the dead one has left.
-            let is_taken_over = number("MUISTI_CRASH_TAKEOVER") == Some(1) && self.dice.once_in(10);
+            let is_taken_over = self.dice.once_in(10);
             let pause = if is_taken_over { Nodes::takeover() } else { self.dice.millis_below(300) };
             tokio::time::sleep(pause).await;
         }
