@@ -1,15 +1,12 @@
 //! The acceptance of a turn: from here on it is carried to an end, whatever becomes of its client.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use muisti_orm::{
-    Conn, DatabaseUrl, conversations, frames,
+    Conn, conversations, frames,
     histories::{self, HistoryId},
     leases, runs,
-    schema::{
-        AgentId, InputMessage, MessageId, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp,
-        UsageStatistics,
-    },
+    schema::{AgentId, InputMessage, MessageId, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp},
     steps,
 };
 use serde::{Deserialize, Serialize};
@@ -20,7 +17,6 @@ use super::{
     history_lock::HistoryGuard,
     loaded::{ChatModel, Loaded},
     request::{self, TurnRequest},
-    rules::{Calls, Rules},
     sink::Sink,
     step::OpenStep,
     turn::{Turn, without_agent},
@@ -127,31 +123,12 @@ impl Turn {
         let request = TurnRequest { when_pending, ..TurnRequest::of(request) };
         let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
         clip::client_returns(&mut input, model.config.context_window);
+        let active = services.node().enter(run_id);
         let turn = Self {
-            services: services.clone(),
-            actor: *actor,
-            run_id,
-            history,
-            request,
-            sink: sink(run_id),
             input,
-            deferred: Vec::new(),
-            rules: Rules::new(Vec::new(), Calls::default()),
-            usage: UsageStatistics::default(),
-            rounds: 0,
-            open: None,
-            under_way: None,
-            rewritten: false,
-            anew: None,
             loaded: Some(loaded),
-            gauge: None,
-            logprobs: None,
             calls_back: proposal.callback_url.is_some(),
-            in_text: true,
-            stop: None,
-            holds_history: false,
-            guard: None,
-            active: Arc::new(services.node().enter(run_id)),
+            ..Self::new(services.clone(), *actor, history, request, sink(run_id), active)
         };
         turn.store(proposal, otids, &model, guard).await
     }
@@ -225,7 +202,7 @@ impl Turn {
             if let Some(conversation) = history.conversation_id {
                 conversations::touch(conn, conversation, Timestamp::now())?;
             }
-            // What has changed since it was read must be read again.
+            // What has changed since it was read, perhaps on another node, must be read again.
             let is_new = leased && histories::context(conn, actor.organization_id, &history)? == Some(seen);
             Ok(Stored::Run { leased, is_new })
         });
@@ -236,9 +213,7 @@ impl Turn {
                 self.open = (leased && asks).then_some(step.id);
                 self.guard = guard.filter(|_| leased);
                 self.holds_history = leased;
-                // Another node may have changed the history between the reading and the lease.
-                let shared = matches!(self.services.db().url(), DatabaseUrl::Postgres(_));
-                if !is_new || shared {
+                if !is_new {
                     self.loaded = None;
                 }
                 Ok(Accepted::Turn(Box::new(self)))

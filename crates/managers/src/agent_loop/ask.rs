@@ -12,11 +12,12 @@ use muisti_orm::{
 use super::{
     asking::{chat_request, in_parallel},
     deltas::Deltas,
+    halt::{Halt, Turned},
     loaded::{ChatModel, Loaded},
     rules::Allowed,
     step::{OpenStep, elapsed},
     style::Style,
-    turn::{Halt, Turn, Turned},
+    turn::Turn,
 };
 use crate::{
     Error, Result,
@@ -42,18 +43,20 @@ impl Turn {
         allowed: &Allowed,
     ) -> Turned<Asked> {
         let mut shortened = 0;
-        // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
-        let offered = loaded.offer(&allowed.tools, &self.request);
-        if self.overflows(loaded, model, &offered).await? {
-            shortened += 1;
-            self.shorten(step.id, loaded, model, shortened).await?;
-        }
         loop {
+            let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
+            // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
+            if shortened == 0 && self.overflows(loaded, model, &request.tools).await? {
+                shortened += 1;
+                if self.shorten(step.id, loaded, model, shortened).await? {
+                    continue;
+                }
+            }
             let active = Arc::clone(&self.active);
             let asked = tokio::select! {
                 biased;
                 halt = active.halted() => return Err(halt),
-                asked = self.call_model(step, loaded, model, allowed) => asked,
+                asked = self.call_model(step, loaded, model, allowed, request) => asked,
             };
             let overflow = match asked {
                 Err(Error::Llm(error)) if error.is_context_overflow() => error,
@@ -79,10 +82,15 @@ impl Turn {
         loaded: &Loaded,
         model: &ChatModel,
         allowed: &Allowed,
+        request: ChatRequest,
     ) -> Result<Asked> {
-        let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
         let message_id = MessageId::random();
         let answered = self.stream_answer(&request, step, message_id, loaded, model, allowed).await;
+        if let (Some(gauge), Ok((answer, _))) = (&mut self.gauge, &answered)
+            && let Some(usage) = answer.usage
+        {
+            gauge.learn(&loaded.context, &request.tools, usage.prompt_tokens);
+        }
         let traces = self.services.traces();
         if traces.are_kept() {
             let outcome = match &answered {
@@ -96,14 +104,11 @@ impl Turn {
                 step_id: Some(step.id),
                 run_id: Some(self.run_id),
                 provider: Arc::clone(&model.provider),
-                request: request.clone(),
+                request,
                 outcome,
             });
         }
         let (answer, times) = answered?;
-        if let (Some(gauge), Some(usage)) = (&mut self.gauge, answer.usage) {
-            gauge.learn(&loaded.context, &request.tools, usage.prompt_tokens);
-        }
         Ok(Asked { answer, message_id, times })
     }
 

@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{
     draft::{By, CallState, Draft},
+    halt::{Halt, Turned},
     loaded::Loaded,
     rules::{Allowed, Prefilled, Rules, check_prefilled},
     style::Facts,
-    turn::{Halt, Turn, Turned},
+    turn::Turn,
 };
 use crate::{
     Error,

@@ -12,7 +12,7 @@
 //! - `asking`, `context`, `skills`, `response_format`: what the model is asked, also in a `preview`; `deltas`: what a client sees of the answer while it comes; `sink`: where the
 //!   events go.
 //! - `style`: what differs for the older types of agents; `compaction`: a history that outgrows the window.
-//! - `ending`: ends that are not the turn's own; `cancel`: who brings them about.
+//! - `halt`, `ending`: ends that are not the turn's own; `cancel`: who brings them about.
 //! - `repeat`: requests that come again.
 //! - `generate`: a bare question to an agent's model, beside the loop.
 //! - `node`, `history_lock`, `hold`, `recover`: who works on what, and what becomes of the work of a process that is gone.
@@ -29,6 +29,7 @@ mod draft;
 mod ending;
 mod failure;
 mod generate;
+mod halt;
 mod history_lock;
 pub(crate) mod hold;
 mod loaded;

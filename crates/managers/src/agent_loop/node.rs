@@ -13,7 +13,7 @@ use muisti_orm::schema::{RunId, Timestamp};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{history_lock::HistoryLocks, repeat::Repeats, turn::Halt};
+use super::{halt::Halt, history_lock::HistoryLocks, repeat::Repeats};
 
 /// How often a lease is renewed in the time that it holds.
 const RENEWALS: u32 = 3;
@@ -148,6 +148,10 @@ impl Node {
 }
 
 impl ActiveTurn {
+    pub(super) const fn run(&self) -> RunId {
+        self.run
+    }
+
     /// Waits until the turn may not go on.
     pub(super) async fn halted(&self) -> Halt {
         let mut orders = self.order.clone();

@@ -12,10 +12,11 @@ use muisti_orm::{
 use super::{
     accept::WhenPending,
     calls::UnderWay,
+    halt::Turned,
     loaded::{ChatModel, Loaded},
     pending::{Answered, Pending, is_repeat},
     step::OpenStep,
-    turn::{Commit, Turn, Turned, Work},
+    turn::{Commit, Turn, Work},
 };
 use crate::{Error, Result};
 

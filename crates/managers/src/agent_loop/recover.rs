@@ -3,7 +3,7 @@
 //! A run of the background is carried on from its last stored transition, by whichever node finds it first; nobody
 //! holds on to any other run, so it is brought to a clear end.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use muisti_orm::{
     Conn, DatabaseUrl,
@@ -72,15 +72,8 @@ impl Services {
             {
                 tracing::warn!(%error, "the leases of this node could not be renewed");
             }
-            if beat % beats_between(SWEEPING) == 0
-                && let Err(error) = self.frames().sweep().await
-            {
-                tracing::warn!(%error, "old streams could not be deleted");
-            }
-            if beat % beats_between(SWEEPING) == 0
-                && let Err(error) = self.traces().sweep().await
-            {
-                tracing::warn!(%error, "old traces could not be deleted");
+            if beat % beats_between(SWEEPING) == 0 {
+                self.sweep().await;
             }
             if beat % beats_between(renewal / 2) == 0
                 && let Err(error) = self.look_after(runs::Unsettled::Expired).await
@@ -96,6 +89,12 @@ impl Services {
     /// # Errors
     /// When something cannot be settled; the next start will do it.
     pub async fn shut_down(&self, grace: Duration) -> Result<()> {
+        let settled = self.settle_own(grace).await;
+        self.traces().flush().await;
+        settled
+    }
+
+    async fn settle_own(&self, grace: Duration) -> Result<()> {
         let left = self.node().close(grace).await;
         if left == 0 {
             return Ok(());
@@ -107,7 +106,8 @@ impl Services {
         }
         // Those that did not listen.
         let own: HashSet<RunId> = self.node().runs().into_iter().collect();
-        let orphans = self.db().read(|conn| runs::unsettled(conn, &runs::Unsettled::All, i64::MAX)).await;
+        let which = runs::Unsettled::ExpiredOr(self.node().id().to_owned());
+        let orphans = self.db().read(move |conn| runs::unsettled(conn, &which, i64::MAX)).await;
         let orphans = orphans.map_err(Error::from)?.into_iter();
         for orphan in orphans.filter(|orphan| own.contains(&orphan.id) && !orphan.background) {
             let id = orphan.id;
@@ -115,6 +115,16 @@ impl Services {
             self.frames().hand_over(id);
         }
         Ok(())
+    }
+
+    /// Deletes what was kept for its time.
+    async fn sweep(&self) {
+        if let Err(error) = self.frames().sweep().await {
+            tracing::warn!(%error, "old streams could not be deleted");
+        }
+        if let Err(error) = self.traces().sweep().await {
+            tracing::warn!(%error, "old traces could not be deleted");
+        }
     }
 
     async fn renew(&self) -> Result<()> {
@@ -195,7 +205,7 @@ impl Services {
         let history = history_of(&orphan);
         let (run_id, actor, node) = (orphan.id, orphan.actor, self.node().clone());
         // Before it is this node's in the database: nobody here must take it for an orphan.
-        let active = Arc::new(self.node().enter(run_id));
+        let active = self.node().enter(run_id);
         let found = orphan.clone();
         let taken = self.db().write(move |conn| {
             let until = node.lease_until();
@@ -220,12 +230,6 @@ impl Services {
         let types = request.config.include_return_message_types.clone();
         let sink = Sink::resume(self.frames(), run_id, age, request.stream.stream_tokens, types).await?;
         let turn = Turn {
-            services: self.clone(),
-            actor,
-            run_id,
-            history,
-            request,
-            sink,
             input,
             deferred,
             rules: Rules::new(Vec::new(), progress.done),
@@ -234,16 +238,10 @@ impl Services {
             open,
             under_way,
             rewritten,
-            anew: None,
-            loaded: None,
-            gauge: None,
-            logprobs: None,
             calls_back: true,
-            in_text: true,
             stop: progress.stop,
             holds_history,
-            guard: None,
-            active,
+            ..Turn::new(self.clone(), actor, history, request, sink, active)
         };
         tokio::spawn(turn.run(RESUME_PATIENCE));
         Ok(true)

@@ -9,8 +9,9 @@ use muisti_orm::{
 
 use super::{
     compaction::{CompactRequest, Compacted, Gauge, Trigger, can_shrink, compact, event, threshold},
+    halt::{Halt, Turned},
     loaded::{ChatModel, Loaded},
-    turn::{Halt, Turn, Turned},
+    turn::Turn,
 };
 use crate::{Error, Result, prompt};
 

@@ -16,9 +16,10 @@ use super::{
     asking::in_parallel,
     calls::{Called, UnderWay, used_tools},
     draft::Draft,
+    halt::Turned,
     loaded::{ChatModel, Loaded},
     style::{Next, Style, heartbeat, must_still_call},
-    turn::{Commit, Turn, Turned, Work},
+    turn::{Commit, Turn, Work},
 };
 use crate::Error;
 

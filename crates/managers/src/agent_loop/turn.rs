@@ -25,8 +25,7 @@ use serde_json::Map;
 use super::{
     calls::UnderWay,
     compaction::Gauge,
-    ending::{Early, Keep},
-    failure::Failure,
+    halt::{Halt, Turned},
     history_lock::HistoryGuard,
     loaded::{ChatModel, Loaded},
     node::ActiveTurn,
@@ -103,37 +102,6 @@ pub(super) enum Work {
     Stop(StopReason),
 }
 
-/// Why a turn does not come to its own end.
-pub(super) enum Halt {
-    Cancelled,
-    /// The server stops.
-    Stopped,
-    Failed(Error),
-    /// It is no longer this node's, so nothing more of it may be stored here.
-    Lost,
-}
-
-impl Halt {
-    /// What it means for a turn how things stand with its run.
-    pub(super) fn check(standing: runs::Standing, agent: AgentId) -> Turned<()> {
-        match standing {
-            runs::Standing::Going => Ok(()),
-            runs::Standing::Cancelled => Err(Self::Cancelled),
-            runs::Standing::Lost => Err(Self::Lost),
-            runs::Standing::Gone => Err(Self::Failed(Error::missing("Agent", agent))),
-        }
-    }
-}
-
-impl<E: Into<Error>> From<E> for Halt {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// What a part of a turn comes to.
-pub(super) type Turned<T> = std::result::Result<T, Halt>;
-
 /// What a step leaves behind.
 pub(super) struct Commit {
     /// The step that ends with it, if it had one of its own.
@@ -153,6 +121,43 @@ pub(super) struct Commit {
 }
 
 impl Turn {
+    /// A turn of which nothing is done yet, and which has nothing to begin with.
+    pub(super) fn new(
+        services: Services,
+        actor: Actor,
+        history: HistoryId,
+        request: TurnRequest,
+        sink: Sink,
+        active: ActiveTurn,
+    ) -> Self {
+        Self {
+            services,
+            actor,
+            run_id: active.run(),
+            history,
+            request,
+            sink,
+            input: Vec::new(),
+            deferred: Vec::new(),
+            rules: Rules::new(Vec::new(), Calls::default()),
+            usage: UsageStatistics::default(),
+            rounds: 0,
+            open: None,
+            under_way: None,
+            rewritten: false,
+            anew: None,
+            loaded: None,
+            gauge: None,
+            logprobs: None,
+            calls_back: false,
+            in_text: true,
+            stop: None,
+            holds_history: false,
+            guard: None,
+            active: Arc::new(active),
+        }
+    }
+
     pub(super) const fn run_id(&self) -> RunId {
         self.run_id
     }
@@ -169,7 +174,7 @@ impl Turn {
         }
     }
 
-    fn answer(self, stop_reason: StopReason) -> SendResponse {
+    pub(super) fn answer(self, stop_reason: StopReason) -> SendResponse {
         if self.calls_back {
             self.services.callbacks().wake();
         }
@@ -343,15 +348,15 @@ impl Turn {
         Ok(())
     }
 
-    /// What clients see of new messages, beside the pieces that they had before. What the server said in the user's place
-    /// is not for them.
+    /// What clients see of new messages, beside the pieces that they had before. What the server said in the user's place,
+    /// which comes last, is not for them.
     fn shown(&self, new: &[StoredMessage]) -> Vec<StreamEvent> {
-        let new: Vec<StoredMessage> = new.iter().filter(|row| row.role != MessageRole::User).cloned().collect();
+        let upto = new.iter().position(|row| row.role == MessageRole::User).unwrap_or(new.len());
         let had = |event: &StreamEvent| match event {
             StreamEvent::Message(message) => self.sink.has_had(message.message_type()),
             _ => false,
         };
-        self.as_events(&new).into_iter().filter(|event| !had(event)).collect()
+        self.as_events(new.get(..upto).unwrap_or_default()).into_iter().filter(|event| !had(event)).collect()
     }
 
     /// Messages as clients see them.
@@ -399,7 +404,7 @@ impl Turn {
         Ok(())
     }
 
-    fn run_end(&self, stop_reason: StopReason) -> runs::RunEnd {
+    pub(super) fn run_end(&self, stop_reason: StopReason) -> runs::RunEnd {
         runs::RunEnd {
             status: run_status(stop_reason),
             stop_reason,
@@ -407,125 +412,6 @@ impl Turn {
             ttft_ns: self.sink.time_to_first().and_then(nanoseconds),
             total_duration_ns: nanoseconds(self.sink.elapsed()),
         }
-    }
-
-    /// Ends a turn that was cancelled or has failed. Finished steps stay; the calls under way are answered.
-    ///
-    /// Being cancelled is final: a turn that fails after it ends as cancelled.
-    async fn halt(mut self, halt: Halt) -> Result<SendResponse> {
-        let error = match halt {
-            Halt::Cancelled => None,
-            Halt::Failed(error) => Some(error),
-            // Another server, or the next start of this one, goes on with it from what is stored.
-            Halt::Stopped if self.request.stream.background => {
-                self.let_go().await;
-                return Err(Error::Unavailable(format!("Run {} is carried on by another server.", self.run_id)));
-            }
-            Halt::Stopped => Some(Error::Interrupted { kept: self.is_kept() }),
-            Halt::Lost => return Err(self.lost()),
-        };
-        let failure = error.map(Failure::new);
-        let ended = match self.settle(failure.as_ref()).await {
-            runs::Standing::Lost => return Err(self.lost()),
-            runs::Standing::Cancelled if failure.is_some() => {
-                self.settle(None).await;
-                None
-            }
-            _ => failure,
-        };
-        match ended {
-            None => Ok(self.answer(StopReason::Cancelled)),
-            Some(failure) => {
-                if self.calls_back {
-                    self.services.callbacks().wake();
-                }
-                Err(failure.error)
-            }
-        }
-    }
-
-    /// Whether the input is in the history, or goes there when the turn is settled: its client was told that it is
-    /// taken, or something came of it that cannot be undone.
-    fn is_kept(&self) -> bool {
-        self.sink.is_stream() || self.rounds > 1 || self.under_way.is_some()
-    }
-
-    /// What a client hears of a turn that was taken from this process.
-    fn lost(&self) -> Error {
-        tracing::warn!(run_id = %self.run_id, "a run that lived here is carried on elsewhere");
-        Error::Unavailable(format!(
-            "Run {} is no longer carried on by this server. Ask for it to see its end.",
-            self.run_id
-        ))
-    }
-
-    /// Lets others carry the run on at once.
-    async fn let_go(&self) {
-        let (run_id, node) = (self.run_id, self.services.node().clone());
-        let gone = self.services.db().write(move |conn| runs::let_go(conn, run_id, node.id())).await;
-        if let Err(error) = gone {
-            tracing::warn!(run_id = %self.run_id, %error, "a run is carried on only when its lease has run out");
-        }
-    }
-
-    /// Brings everything in order behind a turn that has failed, or else was cancelled. Returns how things stand with
-    /// the run. Nothing is done when it is lost, or when it was cancelled before it failed.
-    async fn settle(&mut self, failure: Option<&Failure>) -> runs::Standing {
-        let mut end = self.run_end(failure.map_or(StopReason::Cancelled, |failure| failure.stop_reason));
-        let error = failure.map(|failure| failure.message(self.run_id));
-        let events = match &error {
-            Some(error) => {
-                tracing::info!(run_id = %self.run_id, error_type = error.error_type, detail = ?error.detail, "a turn failed");
-                end.metadata.extend(serde_json::to_value(error).map(|error| ("error".to_owned(), error)));
-                end.metadata.extend(failure.and_then(Failure::pending));
-                vec![StreamEvent::StopReason(end.stop_reason.into()), StreamEvent::Error(error.clone())]
-            }
-            None => self.last_words(StopReason::Cancelled).into(),
-        };
-        let staged = self.sink.stage(events);
-        let early = Early {
-            actor: self.actor,
-            run_id: self.run_id,
-            history: self.history,
-            step: self.open,
-            under_way: self.under_way.clone(),
-            input: self.input.clone(),
-            deferred: self.deferred.clone(),
-            keep: match failure {
-                Some(Failure { error: Error::Interrupted { kept: true }, .. }) if self.rewritten => Keep::All,
-                Some(Failure { error: Error::Interrupted { kept: true }, .. }) => self.request.keep(),
-                _ => Keep::Nothing,
-            },
-            error,
-            end,
-            track: self.services.settings().track_last_run,
-        };
-        let (rows, step, failed) = (staged.rows.clone(), early.step, failure.is_some());
-        let (run_id, node) = (self.run_id, self.services.node().clone());
-        let settled = self.services.db().write(move |conn| {
-            let standing = runs::standing(conn, run_id, node.id())?;
-            let too_late = failed && standing == runs::Standing::Cancelled;
-            if !too_late && matches!(standing, runs::Standing::Going | runs::Standing::Cancelled) {
-                early.settle(conn)?;
-                frames::append(conn, &rows)?;
-            }
-            Ok::<_, Error>(standing)
-        });
-        let standing = settled.await.unwrap_or_else(|error| {
-            // Recovery will find the run once its lease has run out.
-            tracing::error!(run_id = %self.run_id, %error, "the end of a turn could not be stored");
-            runs::Standing::Gone
-        });
-        match standing {
-            runs::Standing::Lost => return standing,
-            runs::Standing::Cancelled if failed => return standing,
-            runs::Standing::Going | runs::Standing::Cancelled => {
-                step.into_iter().for_each(|step| self.services.step_webhook().completed(step));
-            }
-            runs::Standing::Gone => {}
-        }
-        self.sink.publish(staged);
-        standing
     }
 
     /// An error of the database, as it looks when the agent is deleted while the turn goes on.
