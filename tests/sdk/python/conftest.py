@@ -4,11 +4,8 @@ import os
 import uuid
 
 import pytest
-from letta_client import Letta
 
-from harness import Databases, Model, Server
-
-KEEPALIVE_SECONDS = 0.5
+from harness import KEEPALIVE_SECONDS, Databases, Model, Server
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +48,7 @@ def model(scripted):
 
 @pytest.fixture
 def client(server):
-    return Letta(base_url=server.url, api_key="anything")
+    return server.client()
 
 
 @pytest.fixture
@@ -67,11 +64,3 @@ def agent(client):
         tags=["demo"],
     )
     yield agent
-
-
-def user(text):
-    return [{"role": "user", "content": text}]
-
-
-def kinds(messages):
-    return [message.message_type for message in messages]

@@ -1,4 +1,4 @@
-"""Starts what the tests drive: the built server, the scripted model, a throw-away PostgreSQL."""
+"""Starts what the tests drive — the built server, the scripted model, a throw-away PostgreSQL — and what they share."""
 
 import json
 import os
@@ -11,8 +11,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+from letta_client import Letta
+
 ROOT = Path(__file__).resolve().parents[3]
 FOREIGN = ("OPENAI_", "OLLAMA_", "LETTA_", "MUISTI_", "ANTHROPIC_")
+KEEPALIVE_SECONDS = 0.5
+
+# An id that is one, and that nothing has; its prefix goes before it.
+UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
 
 
 def binary(name, variable):
@@ -58,7 +64,8 @@ class Model:
         self.script(answers=list(answers))
 
     def requests(self):
-        return [request["body"] for request in call("GET", f"{self.url}/__requests")]
+        bodies = [request["body"] for request in call("GET", f"{self.url}/__requests")]
+        return [body for body in bodies if body and "messages" in body]
 
     def stop(self):
         self.process.stdin.close()
@@ -133,6 +140,9 @@ class Server:
             except OSError:
                 time.sleep(0.02)
 
+    def client(self):
+        return Letta(base_url=self.url, api_key="anything")
+
     def tail(self):
         return (Path(self.directory) / "server.log").read_text(errors="replace")[-4000:]
 
@@ -149,3 +159,37 @@ class Server:
     def stop(self):
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def user(text):
+    return [{"role": "user", "content": text}]
+
+
+def memory_insert(text, **more):
+    """What the model calls to note this."""
+    return {"name": "memory_insert", "arguments": {"label": "human", "new_string": text}, **more}
+
+
+def kinds(messages):
+    return [message.message_type for message in messages]
+
+
+def without_pings(events):
+    return [event for event in events if event.message_type != "ping"]
+
+
+def text_of(events):
+    return "".join(event.content for event in events if event.message_type == "assistant_message")
+
+
+def until(what, holds=bool):
+    """What is found, once this holds of it."""
+    end = time.monotonic() + 20
+    while not holds(found := what()):
+        assert time.monotonic() < end, f"it does not come to that: {found}"
+        time.sleep(0.02)
+    return found
+
+
+def run_when(client, id, holds):
+    return until(lambda: client.runs.retrieve(id), holds)

@@ -6,11 +6,10 @@ from pathlib import Path
 import letta_client
 import pytest
 
-from conftest import user
+from harness import UNKNOWN, user
 
 FILES = Path(__file__).resolve().parents[2] / "agent_files"
 INCLUDE = ["agent.blocks", "agent.tools", "agent.tags", "agent.secrets"]
-UNKNOWN = "agent-123e4567-e89b-42d3-8456-426614174000"
 
 
 def facts(client, agent_id):
@@ -87,7 +86,7 @@ def test_wrong_files_and_arguments_are_refused(client, agent):
     with pytest.raises(letta_client.UnprocessableEntityError):
         client.agents.import_file(file=minimal, name="a/b")
     with pytest.raises(letta_client.NotFoundError):
-        client.agents.export_file(UNKNOWN)
+        client.agents.export_file(f"agent-{UNKNOWN}")
     with pytest.raises(letta_client.UnprocessableEntityError):
         client.agents.export_file("agent-1")
     with pytest.raises(letta_client.BadRequestError):

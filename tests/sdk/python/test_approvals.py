@@ -2,8 +2,9 @@
 
 import letta_client
 import pytest
-from conftest import kinds, user
 from letta_client.types.agents import LettaResponse
+
+from harness import kinds, memory_insert, text_of, user
 
 TOOL = {
     "name": "read_file",
@@ -62,7 +63,7 @@ class Talk:
 
 
 def insert(id, text="Likes green."):
-    return {"id": id, "name": "memory_insert", "arguments": {"label": "human", "new_string": text}}
+    return memory_insert(text, id=id)
 
 
 def look(id):
@@ -129,7 +130,7 @@ def test_streams_pause_and_go_on(client, agent, talk, model, tokens):
     assert {event.tool_call.tool_call_id for event in asked} == ({"a", "b"} if tokens else {"a"})
     request = talk.listed()[-1]
     assert {event.id for event in asked} == {request.id} and call_ids(request) == ["a", "b"]
-    assert [event.message_type for event in events[-2:]] == ["stop_reason", "usage_statistics"]
+    assert kinds(events[-2:]) == ["stop_reason", "usage_statistics"]
     assert events[-2].stop_reason == "requires_approval"
 
     events = talk.stream(answer(approve("b")), stream_tokens=tokens)
@@ -137,8 +138,7 @@ def test_streams_pause_and_go_on(client, agent, talk, model, tokens):
     assert (events[0].id, call_ids(events[0])) == (request.id, ["a"]), "the other one still waits"
     events = talk.stream(answer(approve("a")), stream_tokens=tokens)
     assert call_ids(events[0]) == ["a", "b"]
-    said = [event.content for event in events if event.message_type == "assistant_message"]
-    assert "".join(said) == "Noted."
+    assert text_of(events) == "Noted."
     assert memory(client, agent) == "Likes green.\nSings."
 
 

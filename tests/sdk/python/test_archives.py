@@ -3,7 +3,7 @@
 import letta_client
 import pytest
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN
 
 
 def test_an_archive_lives_its_whole_life(client):

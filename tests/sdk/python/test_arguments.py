@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import letta_client
 import pytest
-from conftest import kinds, user
+
+from harness import kinds, user
 
 MODEL = "openai/gpt-4o-mini"
 

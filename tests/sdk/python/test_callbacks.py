@@ -2,13 +2,12 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from letta_client import UnprocessableEntityError
 
-from conftest import kinds, user
+from harness import kinds, run_when, user
 
 
 class Receiver:
@@ -40,21 +39,12 @@ def receiver():
     receiver.server.shutdown()
 
 
-def when(client, run_id, holds):
-    """The run, once this holds of it."""
-    end = time.monotonic() + 20
-    while not holds(run := client.runs.retrieve(run_id)):
-        assert time.monotonic() < end, f"it does not come to that: {run}"
-        time.sleep(0.02)
-    return run
-
-
 def test_a_background_run_is_answered_at_once_and_asked_for_later(client, agent, model):
     model.say({"text": "I am here.", "delay_ms": 300})
     run = client.agents.messages.create_async(agent.id, messages=user("Are you there?"))
     assert run.background is True
     assert run.status in ("created", "running")
-    run = when(client, run.id, lambda run: run.status == "completed")
+    run = run_when(client, run.id, lambda run: run.status == "completed")
     assert (run.stop_reason, run.callback_url) == ("end_turn", None)
     listed = list(client.runs.messages.list(run.id))
     assert kinds(listed) == ["user_message", "assistant_message"]
@@ -65,7 +55,7 @@ def test_the_end_of_a_background_run_is_posted(client, agent, model, receiver):
     model.say({"text": "I am here."})
     messages = user("Are you there?")
     run = client.agents.messages.create_async(agent.id, messages=messages, callback_url=receiver.url)
-    run = when(client, run.id, lambda run: run.callback_sent_at is not None)
+    run = run_when(client, run.id, lambda run: run.callback_sent_at is not None)
     assert (run.callback_status_code, run.callback_error) == (202, None)
     [(content_type, body)] = receiver.posted
     assert content_type == "application/json"

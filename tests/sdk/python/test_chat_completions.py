@@ -3,8 +3,10 @@
 import openai
 import pytest
 
+from harness import UNKNOWN, memory_insert
+
 TURN = [
-    {"text": "Let me see.", "tool_calls": [{"name": "memory_insert", "arguments": {"label": "human", "new_string": "Sings."}}]},
+    {"text": "Let me see.", "tool_calls": [memory_insert("Sings.")]},
     {"text": "You sing well."},
 ]
 WHOLE = "Let me see.\n\nYou sing well."
@@ -79,7 +81,7 @@ def test_errors_have_their_own_classes(chat, agent, model):
     with pytest.raises(openai.BadRequestError, match="should contain an agent ID"):
         chat.create(model="gpt-4o", messages=said("Hi."))
     with pytest.raises(openai.NotFoundError):
-        chat.create(model="agent-123e4567-e89b-42d3-8456-426614174000", messages=said("Hi."))
+        chat.create(model=f"agent-{UNKNOWN}", messages=said("Hi."))
     with pytest.raises(openai.BadRequestError, match="No user message found"):
         chat.create(model=agent.id, messages=[{"role": "system", "content": "x"}])
     with pytest.raises(openai.UnprocessableEntityError, match="temperature"):

@@ -5,9 +5,8 @@ import json
 import letta_client
 import pytest
 
-from conftest import kinds, user
+from harness import UNKNOWN, kinds, user
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
 ALL = {"mode": "all", "model": "openai/gpt-4o-mini"}
 
 

@@ -2,9 +2,8 @@
 
 import letta_client
 import pytest
-from conftest import kinds, user
 
-UNKNOWN = "agent-123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN, user
 
 
 def test_the_system_message_shows_the_memory_of_now(client, agent):
@@ -14,7 +13,7 @@ def test_the_system_message_shows_the_memory_of_now(client, agent):
     assert client.agents.recompile(agent.id, update_timestamp=True).count("Likes green.") == 1
     assert "Likes green." in client.agents.messages.list(agent.id, order="asc").items[0].content
     with pytest.raises(letta_client.NotFoundError):
-        client.agents.recompile(UNKNOWN)
+        client.agents.recompile(f"agent-{UNKNOWN}")
     with pytest.raises(letta_client.UnprocessableEntityError):
         client.agents.recompile("nonsense")
 
@@ -31,7 +30,7 @@ def test_a_reset_begins_afresh(client, agent, model):
     assert client.agents.messages.reset(agent.id, add_default_initial_messages=True).id == agent.id
     assert len(client.agents.retrieve(agent.id).message_ids) >= 1
     with pytest.raises(letta_client.NotFoundError):
-        client.agents.messages.reset(UNKNOWN)
+        client.agents.messages.reset(f"agent-{UNKNOWN}")
 
 
 def test_a_tool_is_made_to_ask_first(client, agent):
@@ -47,6 +46,6 @@ def test_a_tool_is_made_to_ask_first(client, agent):
     client.agents.tools.update_approval("not_yet_made", agent_id=agent.id, body_requires_approval=True)
     assert rules() == ["not_yet_made"], "a rule may come before its tool"
     with pytest.raises(letta_client.NotFoundError):
-        client.agents.tools.update_approval("memory_insert", agent_id=UNKNOWN, body_requires_approval=True)
+        client.agents.tools.update_approval("memory_insert", agent_id=f"agent-{UNKNOWN}", body_requires_approval=True)
     with pytest.raises(letta_client.UnprocessableEntityError):
         client.agents.tools.update_approval("memory_insert", agent_id=agent.id, body_requires_approval="perhaps")

@@ -5,9 +5,8 @@ import json
 import letta_client
 import pytest
 
-from conftest import kinds
+from harness import UNKNOWN, kinds
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
 PAST = [
     {"role": "user", "content": "Do you have marmalade?", "created_at": "2024-05-01T10:00:00Z", "name": "Paddington"},
     {"role": "assistant", "content": "Of course.", "created_at": "2024-05-01T10:00:01Z"},

@@ -4,9 +4,8 @@ import uuid
 
 import letta_client
 import pytest
-from conftest import user
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN, kinds, user
 
 
 def test_unknown_ids_are_not_found(client):
@@ -81,8 +80,8 @@ def test_a_model_that_refuses_is_the_matching_exception(client, agent, model, st
     with pytest.raises(error) as raised:
         client.with_options(max_retries=0).agents.messages.create(agent.id, messages=user("Hello?"))
     assert raised.value.body["error"]["type"].startswith("llm_")
-    kinds = [message.message_type for message in client.agents.messages.list(agent.id)]
-    assert kinds == ["system_message"], "a first step that failed leaves no message"
+    listed = kinds(client.agents.messages.list(agent.id))
+    assert listed == ["system_message"], "a first step that failed leaves no message"
 
     model.reset()
     assert client.agents.messages.create(agent.id, messages=user("Now?")).stop_reason.stop_reason == "end_turn"

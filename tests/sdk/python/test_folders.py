@@ -5,7 +5,7 @@ import uuid
 import letta_client
 import pytest
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN
 
 
 @pytest.fixture

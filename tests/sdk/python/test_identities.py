@@ -5,7 +5,9 @@ import uuid
 import letta_client
 import pytest
 
-UNKNOWN = "identity-123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN
+
+NOBODY = f"identity-{UNKNOWN}"
 
 
 @pytest.fixture
@@ -40,11 +42,11 @@ def test_agents_are_created_with_identities_and_found_by_them(client, identity):
 
 
 def test_unknown_identities_are_named(client, agent):
-    with pytest.raises(letta_client.NotFoundError, match=UNKNOWN):
-        client.agents.identities.attach(UNKNOWN, agent_id=agent.id)
+    with pytest.raises(letta_client.NotFoundError, match=NOBODY):
+        client.agents.identities.attach(NOBODY, agent_id=agent.id)
     with pytest.raises(letta_client.NotFoundError):
-        client.agents.identities.detach(UNKNOWN, agent_id=agent.id)
-    with pytest.raises(letta_client.NotFoundError, match=UNKNOWN):
-        client.agents.create(model="openai/gpt-4o-mini", identity_ids=[UNKNOWN])
+        client.agents.identities.detach(NOBODY, agent_id=agent.id)
+    with pytest.raises(letta_client.NotFoundError, match=NOBODY):
+        client.agents.create(model="openai/gpt-4o-mini", identity_ids=[NOBODY])
     with pytest.raises(letta_client.UnprocessableEntityError):
         client.agents.identities.attach("identity-1", agent_id=agent.id)

@@ -8,9 +8,7 @@ import pytest
 @pytest.fixture(scope="module")
 def crowd(server):
     """Seven agents with a tag of their own."""
-    from letta_client import Letta
-
-    client = Letta(base_url=server.url, api_key="anything")
+    client = server.client()
     tag = f"crowd-{uuid.uuid4().hex[:8]}"
     agents = [
         client.agents.create(name=f"{tag}-{index}", model="openai/gpt-4o-mini", tags=[tag, f"{tag}-{index % 2}"])

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import letta_client
 import pytest
-from conftest import user
+
+from harness import user
 
 
 @pytest.fixture

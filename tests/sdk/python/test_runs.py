@@ -2,14 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from conftest import kinds, user
+from harness import kinds, memory_insert, user
 
 TURN = [
-    {
-        "text": "Let me note that.",
-        "reasoning": "A fact.",
-        "tool_calls": [{"name": "memory_insert", "arguments": {"label": "human", "new_string": "Has a cat."}}],
-    },
+    {"text": "Let me note that.", "reasoning": "A fact.", "tool_calls": [memory_insert("Has a cat.")]},
     {"text": "Noted."},
 ]
 
@@ -73,8 +69,7 @@ def test_max_steps_bounds_a_model_that_never_stops(client, agent, model):
 
 
 def test_several_calls_at_once_each_get_their_return(client, agent, model):
-    call = lambda text: {"name": "memory_insert", "arguments": {"label": "human", "new_string": text}}  # noqa: E731
-    model.say({"tool_calls": [call("One."), call("Two.")]}, {"text": "Both."})
+    model.say({"tool_calls": [memory_insert("One."), memory_insert("Two.")]}, {"text": "Both."})
     response = client.agents.messages.create(agent.id, messages=user("Two facts."))
     calls, returns, _ = response.messages
     asked = [call.tool_call_id for call in calls.tool_calls]
@@ -97,8 +92,7 @@ def test_bad_tool_calls_are_answered_as_errors_and_the_turn_goes_on(client, agen
 
 
 def test_a_call_without_an_id_is_given_one(client, agent, model):
-    arguments = {"label": "human", "new_string": "No id."}
-    model.say({"tool_calls": [{"id": None, "name": "memory_insert", "arguments": arguments}]}, {"text": "Done."})
+    model.say({"tool_calls": [memory_insert("No id.", id=None)]}, {"text": "Done."})
     response = client.agents.messages.create(agent.id, messages=user("Try."))
     call, returned, _ = response.messages
     assert call.tool_call.tool_call_id

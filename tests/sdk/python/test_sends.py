@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import letta_client
 import pytest
-from conftest import kinds, user
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN, kinds, memory_insert, run_when, text_of, user, without_pings
 
 
 @pytest.fixture
@@ -16,31 +15,14 @@ def conversation(client, agent):
     return client.conversations.create(agent_id=agent.id)
 
 
-def text_of(events):
-    return "".join(event.content for event in events if event.message_type == "assistant_message")
-
-
-def without_pings(events):
-    return [event for event in events if event.message_type != "ping"]
-
-
-def until(what, seconds=10):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it does not come to that"
-        time.sleep(0.02)
-    return found
-
-
 @pytest.mark.parametrize("tokens", [False, True])
 def test_a_conversation_is_talked_to_and_listed(client, agent, conversation, model, tokens):
-    insert = {"name": "memory_insert", "arguments": {"label": "human", "new_string": "Sings."}}
-    model.say({"reasoning": "A fact.", "tool_calls": [insert]}, {"text": "You sing well."})
+    model.say({"reasoning": "A fact.", "tool_calls": [memory_insert("Sings.")]}, {"text": "You sing well."})
     stream = client.conversations.messages.create(conversation.id, messages=user("I sing."), stream_tokens=tokens)
     events = list(stream)
     assert events[0].message_type == "ping"
     assert text_of(events) == "You sing well."
-    assert [event.message_type for event in events[-2:]] == ["stop_reason", "usage_statistics"]
+    assert kinds(events[-2:]) == ["stop_reason", "usage_statistics"]
     assert events[-1].step_count == 2
     run = client.runs.retrieve(events[0].run_id)
     assert (run.status, run.conversation_id, run.agent_id) == ("completed", conversation.id, agent.id)
@@ -120,7 +102,7 @@ def test_a_background_stream_is_read_again_from_anywhere(client, agent, conversa
     run, last = seen[0].run_id, seen[-1].seq_id
     rest = list(client.conversations.messages.stream(conversation.id, starting_after=last, include_pings=False))
     assert text_of(seen + rest) == "one two three four five six"
-    assert [event.message_type for event in rest[-2:]] == ["stop_reason", "usage_statistics"]
+    assert kinds(rest[-2:]) == ["stop_reason", "usage_statistics"]
     numbers = [event.seq_id for event in rest if event.message_type == "assistant_message"]
     assert numbers == list(range(last + 1, last + 1 + len(numbers)))
 
@@ -171,12 +153,14 @@ def test_a_run_of_a_conversation_is_cancelled_at_once(client, agent, conversatio
 
 def test_runs_of_an_agent_are_cancelled_by_name_or_all(client, agent, model):
     for named in (True, False):
+        before = len(model.requests())
         model.say({"hang": True})
         run = client.agents.messages.create_async(agent.id, messages=user("Think for ever."))
-        until(lambda: model.requests() and client.runs.retrieve(run.id).status == "running")
+        # Once the model is asked: what it has to say would else be left for the next who asks.
+        run_when(client, run.id, lambda run: run.status == "running" and len(model.requests()) > before)
         told = client.agents.messages.cancel(agent.id, run_ids=[run.id] if named else letta_client.omit)
         assert told == {run.id: "cancelled"}
-        ended = until(lambda: (found := client.runs.retrieve(run.id)).completed_at and found)
+        ended = run_when(client, run.id, lambda run: run.completed_at)
         assert (ended.status, ended.stop_reason) == ("cancelled", "cancelled")
     assert client.agents.retrieve(agent.id).last_stop_reason == "cancelled"
     answer = client.agents.messages.create(agent.id, messages=user("And now?"))
@@ -187,7 +171,7 @@ def test_a_run_in_the_background_is_polled_to_its_end(client, agent, model):
     model.say({"text": "In my own time.", "delay_ms": 200})
     run = client.agents.messages.create_async(agent.id, messages=user("No hurry."))
     assert run.background is True and run.status in ("created", "running")
-    assert until(lambda: client.runs.retrieve(run.id).status == "completed")
+    assert run_when(client, run.id, lambda run: run.status == "completed")
     listed = list(client.runs.messages.list(run.id))
     assert kinds(listed) == ["user_message", "assistant_message"]
     assert listed[-1].content == "In my own time."
@@ -223,8 +207,7 @@ def test_several_calls_at_once_are_one_message_and_one_return(client, model):
     blocks = [{"label": "human", "value": ""}]
     agent = client.agents.create(model="openai/gpt-4o-mini", memory_blocks=blocks, parallel_tool_calls=True)
     assert agent.api_model_settings.parallel_tool_calls is True
-    call = lambda text: {"name": "memory_insert", "arguments": {"label": "human", "new_string": text}}  # noqa: E731
-    model.say({"tool_calls": [call("One."), call("Two.")]}, {"text": "Both."})
+    model.say({"tool_calls": [memory_insert("One."), memory_insert("Two.")]}, {"text": "Both."})
     answer = client.agents.messages.create(agent.id, messages=user("Two facts."))
     calls, returns, said = answer.messages
     assert len(calls.tool_calls) == 2

@@ -2,13 +2,13 @@
 
 import letta_client
 import pytest
-from conftest import kinds, user
+
+from harness import kinds, memory_insert, user
 
 
 @pytest.fixture
 def turn(client, agent, model):
-    insert = {"name": "memory_insert", "arguments": {"label": "human", "new_string": "Has a cat."}}
-    model.say({"text": "Let me note that.", "tool_calls": [insert]}, {"text": "Noted."})
+    model.say({"text": "Let me note that.", "tool_calls": [memory_insert("Has a cat.")]}, {"text": "Noted."})
     return client.agents.messages.create(agent.id, messages=user("I have a cat."))
 
 

@@ -1,19 +1,14 @@
 """Event streams as the SDK reads them."""
 
-import time
-
 import letta_client
 import pytest
-from conftest import KEEPALIVE_SECONDS, kinds, user
+
+from harness import KEEPALIVE_SECONDS, kinds, memory_insert, text_of, until, user, without_pings
 
 TOOL_TURN = [
-    {"reasoning": "A new fact.", "tool_calls": [{"name": "memory_insert", "arguments": {"label": "human", "new_string": "Sings."}}]},
+    {"reasoning": "A new fact.", "tool_calls": [memory_insert("Sings.")]},
     {"text": "You sing."},
 ]
-
-
-def without_pings(events):
-    return [event for event in events if event.message_type != "ping"]
 
 
 def test_step_mode_sends_whole_messages_and_ends_with_stop_reason_and_usage(client, agent, model):
@@ -44,8 +39,7 @@ def test_token_mode_sends_deltas_that_join_to_the_stored_messages(client, agent,
     )
     assert "Sings." in arguments
     assert len({event.tool_call.tool_call_id for event in events if event.message_type == "tool_call_message"}) == 1
-    text = "".join(event.content for event in events if event.message_type == "assistant_message")
-    assert text == "You sing."
+    assert text_of(events) == "You sing."
 
     listed = {(message.id, message.message_type): message for message in client.agents.messages.list(agent.id)}
     for event in events[:-2]:
@@ -103,9 +97,6 @@ def test_a_client_that_hangs_up_loses_nothing(client, agent, model):
         if event.message_type == "assistant_message":
             break
     stream.response.close()
-    end = time.monotonic() + 10
-    while "assistant_message" not in kinds(client.agents.messages.list(agent.id)):
-        assert time.monotonic() < end, "the turn was not finished"
-        time.sleep(0.05)
+    until(lambda: "assistant_message" in kinds(client.agents.messages.list(agent.id)))
     response = client.agents.messages.create(agent.id, messages=user("Go on."))
     assert response.stop_reason.stop_reason == "end_turn"

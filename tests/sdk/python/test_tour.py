@@ -2,11 +2,11 @@
 
 from letta_client import Letta
 
-from conftest import kinds, user
+from harness import kinds, memory_insert, user
 
 
 def remember(text):
-    return {"tool_calls": [{"name": "memory_insert", "arguments": {"label": "human", "new_string": text}}]}
+    return {"tool_calls": [memory_insert(text)]}
 
 
 def test_the_tour_works_as_written(server, model):

@@ -1,8 +1,6 @@
 """What is kept of model calls, and how the time of a run was spent."""
 
-from conftest import user
-
-STEP = "step-123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN, user
 
 
 def test_a_step_keeps_its_model_call_and_a_run_its_spans(client, agent, model):
@@ -20,4 +18,4 @@ def test_a_step_keeps_its_model_call_and_a_run_its_spans(client, agent, model):
 
 
 def test_nothing_is_kept_of_an_unknown_step(client):
-    assert client.steps.trace.retrieve(STEP) is None
+    assert client.steps.trace.retrieve(f"step-{UNKNOWN}") is None

@@ -3,7 +3,7 @@
 import letta_client
 import pytest
 
-UNKNOWN = "123e4567-e89b-42d3-8456-426614174000"
+from harness import UNKNOWN
 
 # The method, the prefix of its id, and what else it must be given.
 OF_AN_ID = [
