@@ -231,7 +231,7 @@ impl Turn {
             ChatModel::for_turn(&self.services, &self.actor, &loaded, self.request.override_model.as_deref()).await?;
         self.in_text = speaks_in_text(loaded.agent.agent_type);
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
-        if self.rounds == 0 && self.under_way.is_none() {
+        if self.rounds == 0 {
             self.anew = loaded.begin_anew();
         }
         let mut work = self.begin(&mut loaded, &model).await?;
@@ -396,12 +396,20 @@ impl Turn {
     /// Shows the client something that is not part of a step.
     pub(super) async fn show(&mut self, events: Vec<StreamEvent>) -> Turned<()> {
         let staged = self.sink.stage(events);
-        if !staged.rows.is_empty() {
-            let rows = staged.rows.clone();
-            self.services.db().write(move |conn| frames::append(conn, &rows).map_err(Error::from)).await?;
+        if staged.rows.is_empty() {
+            self.sink.publish(staged);
+            return Ok(());
         }
-        self.sink.publish(staged);
-        Ok(())
+        let (rows, run_id, node) = (staged.rows.clone(), self.run_id, self.services.node().clone());
+        let stored = self.services.db().write(move |conn| {
+            let standing = runs::standing(conn, run_id, node.id())?;
+            if standing == runs::Standing::Going {
+                frames::append(conn, &rows)?;
+            }
+            Ok::<_, Error>(standing)
+        });
+        let standing = stored.await;
+        self.say(staged, standing)
     }
 
     pub(super) fn run_end(&self, stop_reason: StopReason) -> runs::RunEnd {
