@@ -102,6 +102,10 @@ fn classify(status: Option<u16>, said: &Said) -> LlmErrorKind {
     if matches!(status, None | Some(400 | 413 | 422 | 500)) && is_overflow(&text) {
         return LlmErrorKind::ContextOverflow;
     }
+    // A request that is more than a whole minute's allowance is refused however long one waits.
+    if matches!(status, None | Some(413 | 429)) && is_more_than_allowed_at_once(&text) {
+        return LlmErrorKind::ContextOverflow;
+    }
     if status == Some(402) || (status != Some(429) && is_out_of_credits(&text)) {
         return LlmErrorKind::InsufficientCredits;
     }
@@ -149,8 +153,36 @@ fn is_overflow(text: &str) -> bool {
         "exceeds the context length",
         "exceeds maximum context",
         "`max_new_tokens` must be <=",
+        "exceeded max context length",
+        // TabbyAPI, ExLlama
+        "greater than max_seq_len",
+        // Anthropic, and Bedrock before all kinds of models
+        "prompt is too long",
+        "exceed context limit",
+        "input is too long",
+        // Google
+        "exceeds the maximum number of tokens",
+        // Moonshot
+        "exceeded model token limit",
+        // DashScope
+        "range of input length should be",
+        // MiniMax
+        "context window exceeds limit",
+        // Zhipu
+        "prompt exceeds max length",
+        // Cloudflare
+        "exceeded this model context window limit",
     ];
-    SAYINGS.iter().any(|saying| text.contains(saying))
+    // Cohere. Where there are too many in a time, waiting helps.
+    let in_a_time =
+        || ["wait", "rate limit", "rate_limit", "per minute", "per day"].iter().any(|word| text.contains(word));
+    SAYINGS.iter().any(|saying| text.contains(saying)) || (text.contains("too many tokens") && !in_a_time())
+}
+
+/// Lower case in, the ways in which servers say that a request is larger than what they take in a minute.
+fn is_more_than_allowed_at_once(text: &str) -> bool {
+    text.contains("request too large")
+        && (text.contains("must be reduced") || text.contains("reduce your message size"))
 }
 
 fn is_out_of_credits(text: &str) -> bool {
@@ -208,6 +240,47 @@ mod tests {
             (529, "", Overloaded),
         ] {
             assert_eq!(read(status, body).kind, kind, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn every_server_has_its_own_words_for_a_prompt_that_is_too_long() {
+        for saying in [
+            "prompt is too long: 200251 tokens > 200000 maximum",
+            "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+            "The input token count (9000) exceeds the maximum number of tokens allowed (8192).",
+            "Input is too long for requested model.",
+            "Invalid request: Your request exceeded model token limit: 8192",
+            "Prompt length 9000 is greater than max_seq_len 8192",
+            "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 8192]",
+            "prompt too long; exceeded max context length by 12 tokens",
+            "invalid params, context window exceeds limit",
+            "Prompt exceeds max length",
+            "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+            "The estimated number of input and maximum output tokens (9000) exceeded this model context window limit (7968).",
+        ] {
+            let body = json!({"error": {"message": saying, "type": "invalid_request_error"}});
+            assert_eq!(read(400, &body.to_string()).kind, ContextOverflow, "{saying}");
+            assert_eq!(from_answer("lab", &json!(saying)).kind, ContextOverflow, "{saying}");
+        }
+        for (status, saying) in [
+            (400, "Too many tokens per minute."),
+            (400, "The tool's schema is too long."),
+            (429, "Too many tokens, please wait before trying again."),
+        ] {
+            assert_ne!(read(status, &json!({"message": saying}).to_string()).kind, ContextOverflow, "{saying}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_minutes_allowance_is_too_much_however_long_one_waits() {
+        let too_large = "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 8000, \
+                         Requested 9000. The input or output tokens must be reduced in order to run successfully.";
+        let used_up = "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 8000, Used \
+                       7000, Requested 2000. Please try again in 7s.";
+        for (saying, kind) in [(too_large, ContextOverflow), (used_up, RateLimit)] {
+            let body = json!({"error": {"message": saying, "type": "tokens", "code": "rate_limit_exceeded"}});
+            assert_eq!(read(429, &body.to_string()).kind, kind, "{saying}");
         }
     }
 
