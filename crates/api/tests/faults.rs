@@ -13,7 +13,8 @@
 use std::time::Duration;
 
 use muisti_testkit::{
-    Answer, Client, Ending, Response, ScriptedCall, ScriptedModel, Server, TestDatabase, agent_json, user_message,
+    Answer, Client, Ending, Response, ScriptedCall, ScriptedModel, Server, ServerBuilder, TestDatabase, agent_json,
+    user_message,
 };
 use serde_json::{Value, json};
 
@@ -32,16 +33,18 @@ struct Scene {
 
 impl Scene {
     async fn each() -> Vec<Self> {
+        Self::each_with(|server| server).await
+    }
+
+    async fn each_with(configure: impl Fn(ServerBuilder) -> ServerBuilder) -> Vec<Self> {
         let mut scenes = Vec::new();
         for database in TestDatabase::each() {
             let model = ScriptedModel::start();
             let server = Server::builder(env!("CARGO_BIN_EXE_muisti"), &database)
                 .env("OPENAI_API_KEY", "scripted")
                 .env("OPENAI_API_BASE", model.base_url())
-                .env("MUISTI_BODY_LIMIT", BODY_LIMIT.to_string())
-                .env("LETTA_LLM_REQUEST_TIMEOUT_SECONDS", "2")
-                .env("LETTA_LLM_STREAM_TIMEOUT_SECONDS", "2")
-                .start();
+                .env("MUISTI_BODY_LIMIT", BODY_LIMIT.to_string());
+            let server = configure(server).start();
             let mut client = server.client();
             let agent = client.post("/v1/agents/", &agent_json("openai/gpt-4o-mini")).await.unwrap().expect_json();
             let agent = agent["id"].as_str().unwrap().to_owned();
@@ -247,7 +250,10 @@ async fn stream_errors(scene: &Scene) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_model_server_that_breaks_off_is_an_error_and_never_a_hang() {
-    for mut scene in Scene::each().await {
+    let impatient = |server: ServerBuilder| {
+        server.env("LETTA_LLM_REQUEST_TIMEOUT_SECONDS", "2").env("LETTA_LLM_STREAM_TIMEOUT_SECONDS", "2")
+    };
+    for mut scene in Scene::each_with(impatient).await {
         let faults = [
             ("a cut stream", Answer::text("one two three four").cut_after(3)),
             ("a stream without an end", Answer::text("one two").ending(Ending::Unfinished)),
@@ -257,7 +263,8 @@ async fn a_model_server_that_breaks_off_is_an_error_and_never_a_hang() {
         ];
         for (name, fault) in faults {
             scene.model.always(fault);
-            let limit = Duration::from_secs(45);
+            // Three tries of two seconds, and the pauses between them; without a limit it would be ten minutes.
+            let limit = Duration::from_secs(120);
             let events = tokio::time::timeout(limit, stream_errors(&scene)).await;
             let events = events.unwrap_or_else(|_| panic!("{name} is a hang"));
             assert!(events[1]["error_type"].as_str().unwrap().starts_with("llm_"), "{name}: {events:?}");

@@ -209,19 +209,25 @@ impl SseStream {
             if self.ended {
                 return Ok(None);
             }
-            let piece = if self.head.is_chunked() {
-                http::read_chunk(&mut self.connection).await?
-            } else {
-                let mut piece = vec![0; 8192];
-                let read = self.connection.read(&mut piece).await?;
-                piece.truncate(read);
-                (read > 0).then_some(piece)
-            };
-            match piece {
+            match self.piece().await? {
                 Some(piece) => self.take(&piece),
                 None => self.ended = true,
             }
         }
+    }
+
+    /// The next bytes as they are, comments included; None when the body has ended.
+    ///
+    /// # Errors
+    /// When the connection broke before the body's end.
+    pub async fn piece(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.head.is_chunked() {
+            return http::read_chunk(&mut self.connection).await;
+        }
+        let mut piece = vec![0; 8192];
+        let read = self.connection.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok((read > 0).then_some(piece))
     }
 
     /// Everything up to the end of the body.

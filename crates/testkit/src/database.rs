@@ -68,6 +68,11 @@ impl TestDatabase {
         self.postgres.as_ref().map(PostgresDatabase::url)
     }
 
+    /// Whether somebody waits for a lock that another one holds, where the database tells: on PostgreSQL.
+    pub fn is_waited_for(&self) -> bool {
+        self.postgres.as_ref().is_some_and(PostgresDatabase::is_waited_for)
+    }
+
     /// An empty directory for the server's data.
     pub fn data_dir(&self) -> &Path {
         self.directory.path()

@@ -7,25 +7,28 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::port::Port;
+
 /// A running server. It stops when dropped; connections in flight are cut.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
+    pub(crate) port: Port,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Listener {
-    /// Listens on this port of the loopback address, 0 for a free one, and hands the socket to `serve`.
+    /// Listens on this port of the loopback address and hands the socket to `serve`.
     ///
     /// # Panics
     /// When the port cannot be bound.
     pub(crate) fn start<F: Future<Output = ()>>(
         name: &str,
-        port: u16,
+        port: Port,
         serve: impl FnOnce(TcpListener) -> F + Send + 'static,
     ) -> Self {
-        let socket = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port must be free");
+        let socket = std::net::TcpListener::bind(("127.0.0.1", port.number())).expect("the port must be free");
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
         let address = socket.local_addr().expect("a bound socket has an address");
         let (stop, stopped) = oneshot::channel::<()>();
@@ -42,7 +45,7 @@ impl Listener {
             runtime.shutdown_timeout(Duration::ZERO);
         });
         let thread = thread.expect("a thread for the server");
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        Self { address, port, stop: Some(stop), thread: Some(thread) }
     }
 }
 

@@ -4,7 +4,6 @@
 //! installed). Otherwise the machine's own binaries are used: `MUISTI_TEST_PG_BIN`, `/usr/lib/postgresql/*/bin`, `PATH`.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::port::Port;
 
 /// Keeps the cluster for as long as our end of its standard input is open, however this process ends, then clears up.
 const KEEPER: &str = r#"
@@ -84,17 +85,18 @@ impl Postgres {
         &self.admin_url
     }
 
-    fn execute(&self, statement: &str) {
-        if let Err(error) = self.try_execute(statement) {
-            panic!("psql could not run `{statement}`: {error}");
-        }
+    fn execute(&self, statement: &str) -> String {
+        self.try_execute(statement).unwrap_or_else(|error| panic!("psql could not run `{statement}`: {error}"))
     }
 
-    fn try_execute(&self, statement: &str) -> Result<(), String> {
-        let arguments = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.admin_url.as_str(), "-c", statement];
+    /// What the statement gives, bare.
+    fn try_execute(&self, statement: &str) -> Result<String, String> {
+        let arguments =
+            ["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", self.admin_url.as_str(), "-c", statement];
         let output = Command::new(&self.psql).args(arguments).stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("{}: {error}", self.psql.display()))?;
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     fn from_environment() -> Option<Self> {
@@ -109,7 +111,7 @@ impl Postgres {
 
     fn start() -> Option<Self> {
         let bin = find_binaries()?;
-        // Another process may take the free port between our look and the server's start: then another one is tried.
+        // Where ports cannot be kept, another process may take it before the server does: then another one is tried.
         for _ in 0..5 {
             match Self::try_start(&bin) {
                 Ok(server) => return Some(server),
@@ -143,9 +145,9 @@ impl Postgres {
             .output()
             .expect("initdb starts");
         assert!(initdb.status.success(), "initdb failed: {}", String::from_utf8_lossy(&initdb.stderr));
-        let port = free_port();
+        let port = Port::free();
         let sockets = directory.display();
-        let settings = format!("{CONFIGURATION}port = {port}\nunix_socket_directories = '{sockets}'\n");
+        let settings = format!("{CONFIGURATION}port = {}\nunix_socket_directories = '{sockets}'\n", port.number());
         append(&data.join("postgresql.conf"), &settings);
         let mut keeper = command(Path::new("/bin/sh"))
             .args(["-c", KEEPER, "keeper"])
@@ -165,7 +167,7 @@ impl Postgres {
         }
         let psql = bin.join("psql");
         Ok(Self {
-            admin_url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            admin_url: format!("postgres://postgres@127.0.0.1:{}/postgres", port.number()),
             psql: if psql.is_file() { psql } else { "psql".into() },
             _keeper: Some(keeper),
         })
@@ -181,6 +183,12 @@ impl PostgresDatabase {
         };
         let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
         format!("{base}/{}{query}", self.name)
+    }
+
+    /// Whether somebody waits for a lock that another one holds.
+    pub fn is_waited_for(&self) -> bool {
+        let waiting = format!("FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'", self.name);
+        self.server.execute(&format!("SELECT count(*) > 0 {waiting}")) == "t"
     }
 }
 
@@ -224,11 +232,6 @@ fn unprivileged_user(own_directory: &Path) -> Option<(u32, u32)> {
         Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     };
     Some(find("postgres").or_else(|| find("nobody")).unwrap_or((65534, 65534)))
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 fn append(path: &Path, text: &str) {

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::http::{self, Connection};
 use crate::listener::Listener;
 use crate::model::{SeenRequest, read_request};
+use crate::port::Port;
 
 /// What a [`Receiver`] answers.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ impl Receiver {
         let state = State { queue: VecDeque::new(), fallback: Reply::status(200), requests: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
-        let listener = Listener::start("receiver", 0, |socket| accept(socket, shared));
+        let listener = Listener::start("receiver", Port::free(), |socket| accept(socket, shared));
         Self { listener, state }
     }
 
@@ -101,13 +102,13 @@ impl Receiver {
         lock(&self.state).requests.clone()
     }
 
-    /// Waits until `count` requests have come, at most twenty seconds, and gives all.
+    /// Waits until `count` requests have come, at most a minute, and gives all.
     ///
     /// # Panics
     /// When they have not.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) -> Vec<SeenRequest> {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.requests().len() < count {
             assert!(Instant::now() < end, "expected {count} requests, got {}", self.requests().len());
             thread::sleep(Duration::from_millis(5));

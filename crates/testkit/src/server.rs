@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::database::TestDatabase;
-use crate::postgres::free_port;
+use crate::port::Port;
 
 /// Variables of the machine that would give the server other models or another database than the test's.
 const FOREIGN_PREFIXES: [&str; 5] = ["OPENAI_", "OLLAMA_", "LETTA_", "MUISTI_", "ANTHROPIC_"];
@@ -27,7 +27,7 @@ pub struct ServerBuilder {
     database_url: Option<String>,
     variables: Vec<(String, OsString)>,
     arguments: Vec<String>,
-    port: u16,
+    port: Port,
 }
 
 /// A running server. It is killed when dropped.
@@ -61,7 +61,7 @@ impl ServerBuilder {
     pub fn node(mut self, name: &str) -> Self {
         self.data_dir.push(name);
         std::fs::create_dir_all(&self.data_dir).expect("the node's data directory can be made");
-        self.port = free_port();
+        self.port = Port::free();
         self
     }
 
@@ -96,7 +96,7 @@ impl ServerBuilder {
             command.env("MUISTI_DATABASE_URL", url);
         }
         command
-            .args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--data-dir"])
+            .args(["--host", "127.0.0.1", "--port", &self.port.number().to_string(), "--data-dir"])
             .arg(&self.data_dir)
             .args(&self.arguments)
             // Away from the caller's folder, where a .env file may lie.
@@ -124,13 +124,13 @@ impl Server {
             database_url: database.url(),
             variables: Vec::new(),
             arguments: Vec::new(),
-            port: free_port(),
+            port: Port::free(),
         }
     }
 
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.builder.port)
+        self.builder.port.url("")
     }
 
     /// A client with a connection of its own.
@@ -176,6 +176,21 @@ impl Server {
     /// SIGSTOP: it does nothing any more, until it [goes on](Self::go_on) and does not know of the time in between.
     pub fn freeze(&self) {
         self.signal("-STOP");
+        // All of its threads have to come to a halt.
+        while self.states_of_threads().is_some_and(|states| states.iter().any(|state| state != "T")) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What its threads do, by the letters of `/proc`, where that tells.
+    fn states_of_threads(&self) -> Option<Vec<String>> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let state = |path: PathBuf| {
+            let stat = std::fs::read_to_string(path.join("stat")).ok()?;
+            // The name before it may hold anything, a parenthesis included.
+            Some(stat.rsplit_once(") ")?.1.split(' ').next()?.to_owned())
+        };
+        Some(threads.filter_map(|thread| state(thread.ok()?.path())).collect())
     }
 
     /// SIGCONT: the end of a [freeze](Self::freeze).
@@ -225,7 +240,7 @@ impl Server {
     }
 
     fn is_healthy(&self) -> bool {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.builder.port));
+        let address = SocketAddr::from(([127, 0, 0, 1], self.builder.port.number()));
         let ask = || -> io::Result<bool> {
             let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use muisti_testkit::{Answer, Client, Ending, Rule, Script, ScriptedCall, ScriptedModel, SseEvent};
+use muisti_testkit::{Answer, Client, Ending, Port, Rule, Script, ScriptedCall, ScriptedModel, SseEvent};
 use serde_json::{Value, json};
 
 fn chat(stream: bool) -> Value {
@@ -15,6 +15,15 @@ fn chat(stream: bool) -> Value {
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
         "tools": [{"type": "function", "function": {"name": "memory_insert", "parameters": {}}}],
     })
+}
+
+/// Waits until this holds.
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < end, "it does not come to {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn stream(model: &ScriptedModel) -> Vec<SseEvent> {
@@ -111,14 +120,51 @@ async fn a_hanging_answer_notices_when_the_client_goes() {
     model.push(Answer::hang());
     let mut client = Client::new(&model.root_url());
     let body = chat(true);
-    let asked = tokio::time::timeout(Duration::from_millis(100), client.post("/v1/chat/completions", &body));
-    assert!(asked.await.is_err());
-    drop(client);
-    let end = Instant::now() + Duration::from_secs(5);
-    while model.hangups() == 0 {
-        assert!(Instant::now() < end, "the model did not notice");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    tokio::select! {
+        answer = client.post("/v1/chat/completions", &body) => panic!("a hang is answered: {answer:?}"),
+        () = eventually("a request", || model.requests().len() == 1) => {}
     }
+    drop(client);
+    eventually("a hangup", || model.hangups() == 1).await;
+}
+
+#[tokio::test]
+async fn held_answers_come_when_they_are_released() {
+    let model = ScriptedModel::start();
+    model.push_all([Answer::text("Whole.").held(), Answer::text("one two three").held_at(3)]);
+    let url = model.root_url();
+    let whole = tokio::spawn(async move { Client::new(&url).post("/v1/chat/completions", &chat(false)).await });
+    eventually("a request", || model.requests().len() == 1).await;
+    let mut pieces = Client::new(&model.root_url()).stream("/v1/chat/completions", &chat(true)).await.unwrap();
+    for text in ["", "one ", "two "] {
+        assert_eq!(pieces.next().await.unwrap().unwrap().json()["choices"][0]["delta"]["content"], text);
+    }
+    assert!(!whole.is_finished());
+    model.release();
+    assert_eq!(whole.await.unwrap().unwrap().json()["choices"][0]["message"]["content"], "Whole.");
+    assert_eq!(pieces.next().await.unwrap().unwrap().json()["choices"][0]["delta"]["content"], "three");
+    assert!(pieces.collect().await.unwrap().last().unwrap().is_done());
+
+    // What comes after a release waits for the next one.
+    model.push(Answer::text("Later.").held());
+    let (mut client, body) = (Client::new(&model.root_url()), chat(false));
+    tokio::select! {
+        answer = client.post("/v1/chat/completions", &body) => panic!("nobody has released it: {answer:?}"),
+        () = eventually("a request", || model.requests().len() == 3) => {}
+    }
+    Client::new(&model.root_url()).post("/__release", &Value::Null).await.unwrap().expect_json();
+}
+
+#[tokio::test]
+async fn a_port_that_is_kept_is_nobody_else_s_and_refuses_until_somebody_listens() {
+    let port = Port::free();
+    assert!(Client::new(&port.url("")).get("/v1/models").await.is_err());
+    for _ in 0..2 {
+        let model = ScriptedModel::builder().port(port.clone()).start();
+        assert_eq!(Client::new(&port.url("")).get("/v1/models").await.unwrap().status, 200);
+        drop(model);
+    }
+    assert!(Client::new(&port.url("")).get("/v1/models").await.is_err());
 }
 
 #[tokio::test]

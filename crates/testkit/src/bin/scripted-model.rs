@@ -2,13 +2,13 @@
 //!
 //! `scripted-model [--port N] [--script FILE] [--log FILE] [--ollama] [--llama-cpp] [--lm-studio] [--model NAME]…`
 //! prints `listening on URL` and serves until its standard input ends. `POST /__script` sets what it says next,
-//! `GET /__requests` tells what it was asked, `DELETE /__requests` forgets that.
+//! `GET /__requests` tells what it was asked, `DELETE /__requests` forgets that, `POST /__release` lets go of held answers.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test tool")]
 
 use std::io::Read;
 
-use muisti_testkit::{Script, ScriptedModel};
+use muisti_testkit::{Port, Script, ScriptedModel};
 
 fn main() {
     let mut builder = ScriptedModel::builder();
@@ -18,7 +18,7 @@ fn main() {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
-            "--port" => builder = builder.port(value().parse().expect("--port needs a number")),
+            "--port" => builder = builder.port(Port::at(value().parse().expect("--port needs a number"))),
             "--script" => {
                 let text = std::fs::read_to_string(value()).expect("the script can be read");
                 script = serde_json::from_str(&text).expect("the script is valid");

@@ -52,6 +52,10 @@ pub struct Answer {
     pub ending_after: Option<usize>,
     /// Writes the response in pieces of this many bytes, so that characters and frames are torn on the wire.
     pub write_size: Option<usize>,
+    /// Waits before the head of the response until it is [released](super::ScriptedModel::release).
+    pub held: bool,
+    /// Waits before this frame (from 0) until it is [released](super::ScriptedModel::release).
+    pub held_at: Option<usize>,
     /// Never answers; the connection stays open until the client goes.
     pub hang: bool,
 }
@@ -246,6 +250,22 @@ impl Answer {
     #[must_use]
     pub fn chunk_delay(mut self, delay: Duration) -> Self {
         self.chunk_delay_ms = millis(delay);
+        self
+    }
+
+    /// Waits with the whole answer until it is [released](super::ScriptedModel::release): for what must happen before it
+    /// comes, however long that takes.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
+    /// Waits with this frame and those behind it until they are [released](super::ScriptedModel::release). The first one
+    /// carries the role only.
+    #[must_use]
+    pub fn held_at(mut self, frame: usize) -> Self {
+        self.held_at = Some(frame);
         self
     }
 

@@ -15,6 +15,7 @@ pub use script::{Rule, Script, SeenRequest};
 pub(crate) use serve::read_request;
 
 use crate::listener::Listener;
+use crate::port::Port;
 use script::State;
 
 /// What the server pretends to be besides a chat endpoint.
@@ -35,7 +36,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug)]
 pub struct ModelBuilder {
     settings: Settings,
-    port: u16,
+    port: Option<Port>,
 }
 
 impl ModelBuilder {
@@ -90,8 +91,8 @@ impl ModelBuilder {
 
     /// Listens on this port instead of a free one.
     #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
+    pub fn port(mut self, port: Port) -> Self {
+        self.port = Some(port);
         self
     }
 
@@ -114,7 +115,8 @@ impl ModelBuilder {
     pub fn start(self) -> ScriptedModel {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = serve::Shared { state: Arc::clone(&state), settings: Arc::new(self.settings) };
-        let listener = Listener::start("scripted-model", self.port, |socket| serve::accept(socket, shared));
+        let port = self.port.unwrap_or_else(Port::free);
+        let listener = Listener::start("scripted-model", port, |socket| serve::accept(socket, shared));
         ScriptedModel { listener, state }
     }
 }
@@ -148,12 +150,13 @@ impl ScriptedModel {
                 keep_requests: true,
                 log: None,
             },
-            port: 0,
+            port: None,
         }
     }
 
-    pub fn port(&self) -> u16 {
-        self.listener.address.port()
+    /// Where it listens. Who keeps it can start another one there when this one is gone.
+    pub fn port(&self) -> Port {
+        self.listener.port.clone()
     }
 
     /// `http://127.0.0.1:port`, without `/v1`.
@@ -222,13 +225,18 @@ impl ScriptedModel {
         self.state().hangups
     }
 
-    /// Waits until `count` chat requests have come, at most ten seconds.
+    /// Lets go of the [held](Answer::held) answers to all requests that have come so far.
+    pub fn release(&self) {
+        self.state().release();
+    }
+
+    /// Waits until `count` chat requests have come, at most a minute.
     ///
     /// # Panics
     /// When they have not.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.requests().len() < count {
             assert!(Instant::now() < end, "expected {count} requests to the model, got {}", self.requests().len());
             thread::sleep(Duration::from_millis(5));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::answer::Answer;
 
@@ -112,6 +113,8 @@ pub(crate) struct State {
     pub(crate) requests: Vec<SeenRequest>,
     pub(crate) chat_count: u64,
     pub(crate) hangups: usize,
+    /// How often held answers were let go.
+    pub(crate) releases: watch::Sender<u64>,
 }
 
 impl Default for State {
@@ -124,6 +127,7 @@ impl Default for State {
             requests: Vec::new(),
             chat_count: 0,
             hangups: 0,
+            releases: watch::Sender::new(0),
         }
     }
 }
@@ -140,6 +144,10 @@ impl State {
         if let Some(fallback) = script.fallback {
             self.fallback = fallback;
         }
+    }
+
+    pub(crate) fn release(&self) {
+        self.releases.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn next_answer(&mut self, request: &SeenRequest) -> (Answer, u64) {

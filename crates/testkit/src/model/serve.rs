@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::Settings;
 use super::answer::{Answer, Ending};
@@ -88,7 +89,7 @@ async fn answer(connection: &mut Connection, shared: &Shared, request: SeenReque
         let (status, body) = control_route(shared, control, request);
         return reply(connection, status, &body).await;
     }
-    record(shared, &request);
+    let hold = record(shared, &request);
     let settings = &shared.settings;
     if let Some(key) = &settings.api_key
         && request.header("authorization") != Some(&format!("Bearer {key}"))
@@ -99,7 +100,7 @@ async fn answer(connection: &mut Connection, shared: &Shared, request: SeenReque
     let body = match (request.method.as_str(), path.as_str()) {
         ("POST", "/v1/chat/completions") => {
             let (answer, number) = lock(&shared.state).next_answer(&request);
-            return say(connection, &answer, &request, number).await;
+            return say(connection, &answer, &request, number, hold).await;
         }
         ("GET", "/v1/models") => models(settings),
         ("POST", "/v1/embeddings") => embeddings(settings, &request.body),
@@ -117,19 +118,36 @@ async fn answer(connection: &mut Connection, shared: &Shared, request: SeenReque
     reply(connection, 200, &body).await
 }
 
-fn record(shared: &Shared, request: &SeenRequest) {
+/// Notes the request, and gives what an answer to it is held by.
+fn record(shared: &Shared, request: &SeenRequest) -> Hold {
     if let Some(path) = &shared.settings.log
         && let Ok(mut file) = std::fs::File::options().create(true).append(true).open(path)
         && let Ok(line) = serde_json::to_string(request)
     {
         let _ = writeln!(file, "{line}");
     }
+    let mut state = lock(&shared.state);
     if shared.settings.keep_requests {
-        lock(&shared.state).requests.push(request.clone());
+        state.requests.push(request.clone());
+    }
+    // With the request: who sees it there can release its answer.
+    Hold(state.releases.subscribe())
+}
+
+/// What answers are held by that are not to come before something else.
+struct Hold(watch::Receiver<u64>);
+
+impl Hold {
+    /// Waits for the first release since the request has come, but not longer than the client does.
+    async fn released(&mut self, connection: &Connection) -> Result<(), Stop> {
+        tokio::select! {
+            _ = self.0.changed() => Ok(()),
+            () = gone(connection) => Err(Stop::HungUp),
+        }
     }
 }
 
-/// What drives the standalone server from outside: `/__script`, `/__requests`, `/__health`.
+/// What drives the standalone server from outside: `/__script`, `/__release`, `/__requests`, `/__health`.
 fn control_route(shared: &Shared, name: &str, request: SeenRequest) -> (u16, Value) {
     let mut state = lock(&shared.state);
     match (request.method.as_str(), name) {
@@ -140,6 +158,10 @@ fn control_route(shared: &Shared, name: &str, request: SeenRequest) -> (u16, Val
         }
         ("DELETE", "requests") => {
             state.requests.clear();
+            (200, Value::Null)
+        }
+        ("POST", "release") => {
+            state.release();
             (200, Value::Null)
         }
         ("POST", "script") => match serde_json::from_value::<Script>(request.body) {
@@ -154,9 +176,18 @@ fn control_route(shared: &Shared, name: &str, request: SeenRequest) -> (u16, Val
 }
 
 /// Says a scripted answer, with its waits and faults.
-async fn say(connection: &mut Connection, answer: &Answer, request: &SeenRequest, number: u64) -> Result<(), Stop> {
+async fn say(
+    connection: &mut Connection,
+    answer: &Answer,
+    request: &SeenRequest,
+    number: u64,
+    mut hold: Hold,
+) -> Result<(), Stop> {
     let jitter = if answer.jitter_ms == 0 { 0 } else { random() % answer.jitter_ms };
     pause(connection, answer.delay_ms + jitter).await?;
+    if answer.held {
+        hold.released(connection).await?;
+    }
     if answer.hang {
         return hang(connection).await;
     }
@@ -180,7 +211,7 @@ async fn say(connection: &mut Connection, answer: &Answer, request: &SeenRequest
         }
         return reply_text(connection, 200, &extra, &body, answer.write_size).await;
     }
-    stream(connection, answer, &extra, rendered.frames()).await
+    stream(connection, answer, &extra, rendered.frames(), hold).await
 }
 
 /// What the time at which a frame leaves is put in the place of.
@@ -192,7 +223,13 @@ fn now() -> String {
     since.as_micros().to_string()
 }
 
-async fn stream(connection: &mut Connection, answer: &Answer, extra: &str, frames: Vec<String>) -> Result<(), Stop> {
+async fn stream(
+    connection: &mut Connection,
+    answer: &Answer,
+    extra: &str,
+    frames: Vec<String>,
+    mut hold: Hold,
+) -> Result<(), Stop> {
     let paced = answer.chunk_delay_ms > 0;
     let mut bytes =
         head(200, &format!("{extra}content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n")).into_bytes();
@@ -202,6 +239,11 @@ async fn stream(connection: &mut Connection, answer: &Answer, extra: &str, frame
         pause(connection, answer.first_chunk_delay_ms).await?;
     }
     for (index, frame) in frames.iter().enumerate() {
+        if answer.held_at == Some(index) {
+            write(connection, &bytes, answer.write_size).await?;
+            bytes.clear();
+            hold.released(connection).await?;
+        }
         if paced && index > 0 {
             pause(connection, answer.chunk_delay_ms).await?;
         }
