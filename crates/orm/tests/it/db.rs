@@ -73,13 +73,20 @@ on_both! {
 
     async fn a_write_is_finished_even_when_nobody_waits_for_it(f) {
         let id = OrganizationId::random();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (go_on, goes_on) = std::sync::mpsc::channel();
         let work = f.db.write(move |conn| {
-            std::thread::sleep(Duration::from_millis(100));
+            begin.send(()).unwrap();
+            goes_on.recv().unwrap();
             organizations::ensure(conn, id, "there")
         });
-        assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
+        tokio::select! {
+            _ = work => panic!("it cannot be done yet"),
+            begun = begun => begun.unwrap(),
+        }
+        go_on.send(()).unwrap();
         // A write has to wait for the one that runs, on SQLite; PostgreSQL may need another moment.
-        for _ in 0..50 {
+        for _ in 0..3000 {
             if f.with(move |conn, _| organizations::get(conn, id)).await.is_some() {
                 break;
             }
@@ -89,19 +96,21 @@ on_both! {
     }
 
     async fn waiting_for_a_connection_ends_as_busy(f) {
-        let config = DbConfig { pool_size: 1, acquire_timeout: Duration::from_millis(50), ..f.config.clone() };
+        let config = DbConfig { pool_size: 1, acquire_timeout: Duration::from_secs(1), ..f.config.clone() };
         let db = Db::open(&config).await.unwrap();
-        let (other, (started, wait)) = (db.clone(), std::sync::mpsc::channel());
+        let (other, (started, wait), (go_on, goes_on)) =
+            (db.clone(), tokio::sync::oneshot::channel(), std::sync::mpsc::channel());
         let slow = tokio::spawn(async move {
             other.read(move |_| {
                 started.send(()).unwrap();
-                std::thread::sleep(Duration::from_millis(300));
+                goes_on.recv().unwrap();
                 Ok::<_, Error>(())
             }).await
         });
-        tokio::task::spawn_blocking(move || wait.recv().unwrap()).await.unwrap();
+        wait.await.unwrap();
         let result = db.read(|conn| organizations::get(conn, OrganizationId::random())).await;
         assert!(matches!(result, Err(Error::Busy(_))), "{result:?}");
+        go_on.send(()).unwrap();
         slow.await.unwrap().unwrap();
         db.read(|conn| organizations::get(conn, OrganizationId::random())).await.unwrap();
     }
