@@ -13,17 +13,17 @@ use crate::{
     error::{Error, FieldError, Result},
     message, model,
     orm::{
-        self, Conn, HistoryId, Order, Page,
+        Conn, HistoryId, Order, Page,
         agents::{self, AgentRow},
         conversations, histories, messages,
         messages::History,
-        runs::{self, RunFilter, RunSort},
+        runs,
     },
     prompt,
     schema::{
         AgentId, ContentPart, Conversation, ConversationId, CreateConversation, ImportMessages, InvalidId, LlmConfig,
-        MessageId, MessageRole, OrganizationId, RunId, RunStatus, StoredMessage, Timestamp, UpdateConversation,
-        WireMessage, to_wire_list,
+        MessageId, MessageRole, OrganizationId, RunId, StoredMessage, Timestamp, UpdateConversation, WireMessage,
+        to_wire_list,
     },
 };
 
@@ -207,7 +207,7 @@ impl ConversationManager<'_> {
         })?;
         let organization = actor.organization_id;
         let delete = move |conn: &mut Conn| {
-            if let Some(run) = active_run(conn, organization, id)? {
+            if let Some(run) = runs::newest_going(conn, organization, &id.to_string())? {
                 return Err(in_use(id, Some(run)));
             }
             if conversations::delete(conn, organization, id)? { Ok(()) } else { Err(missing(id)) }
@@ -461,15 +461,4 @@ fn system_message(conn: &mut Conn, organization: OrganizationId, history: &Histo
     } else {
         Err(Error::BadRequest("Conversation does not have a system message in the first position.".to_owned()))
     }
-}
-
-/// The newest run that works on the conversation, or waits to.
-fn active_run(conn: &mut Conn, organization: OrganizationId, id: ConversationId) -> orm::Result<Option<RunId>> {
-    let filter = RunFilter {
-        conversation_id: Some(id),
-        statuses: vec![RunStatus::Created, RunStatus::Running],
-        ..RunFilter::default()
-    };
-    let page = Page::first(1, Order::Desc);
-    Ok(runs::list_by(conn, organization, &filter, RunSort::CreatedAt, &page)?.pop().map(|run| run.id))
 }

@@ -57,7 +57,7 @@ impl RunManager<'_> {
     pub async fn active(&self, actor: &Actor, agent: Option<AgentId>, background: Option<bool>) -> Result<Vec<Run>> {
         let filter = RunFilter {
             agent_ids: agent.into_iter().collect(),
-            statuses: vec![RunStatus::Created, RunStatus::Running],
+            statuses: RunStatus::GOING.to_vec(),
             background,
             ..Default::default()
         };

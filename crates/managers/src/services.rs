@@ -51,7 +51,7 @@ impl Services {
         let node = Node::new(settings.node.clone(), settings.lease);
         let outbound = Outbound::new(settings.allow_private_addresses);
         let step_webhook = StepWebhook::new(settings.step_webhook.clone());
-        let frames = FrameStore::start(db.clone());
+        let frames = FrameStore::start(db.clone(), &node);
         let trace_recorder = match settings.track_provider_trace {
             true => Recorder::start(db.clone(), settings.telemetry_source.clone()),
             false => Recorder::off(),

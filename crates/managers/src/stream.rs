@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use muisti_orm::{
     frames, runs,
-    schema::{OrganizationId, RetrieveStreamRequest, Run, RunId, RunStatus, Timestamp},
+    schema::{OrganizationId, RetrieveStreamRequest, Run, RunId, Timestamp},
 };
 
 use crate::{
     Actor, Error, FieldError, HistoryName, Result, Services,
     frames::{KEPT, StoredStream, kept_since},
+    run,
 };
 
 /// How long to wait before a run is looked for once more by the client's own id: the request may just be coming in.
@@ -26,11 +27,6 @@ impl Services {
 }
 
 impl StreamManager<'_> {
-    /// The stream of a run that was just begun for this client.
-    pub fn read(&self, run: RunId, starting_after: i64) -> StoredStream {
-        self.0.frames().read(run, starting_after)
-    }
-
     /// The stream of a run, behind the place that the request names. What else it names is not looked at.
     ///
     /// # Errors
@@ -40,9 +36,9 @@ impl StreamManager<'_> {
         check(request)?;
         let organization = actor.organization_id;
         let found = self.0.db().read(move |conn| runs::get(conn, organization, run)).await?;
-        let found = found.ok_or_else(|| Error::NotFound(format!("Run with id {run} not found")))?;
+        let found = found.ok_or_else(|| run::missing(run))?;
         readable(&found, kept_since())?;
-        Ok(self.read(run, request.starting_after))
+        Ok(self.0.frames().read(run, request.starting_after))
     }
 
     /// The stream of a run of a history: of the run that the request names, or of the one that the message with the
@@ -71,7 +67,7 @@ impl StreamManager<'_> {
             (Some(run), _) => run,
             (None, Some(otid)) => self.by_otid(organization, &key, otid).await?,
             (None, None) => {
-                let going = self.0.db().read(move |conn| frames::newest_going(conn, organization, &key)).await?;
+                let going = self.0.db().read(move |conn| runs::newest_going(conn, organization, &key)).await?;
                 going.ok_or_else(|| Error::InvalidArgument("No active runs found for this conversation.".to_owned()))?
             }
         };
@@ -99,8 +95,7 @@ fn readable(run: &Run, kept_since: Timestamp) -> Result<()> {
         let text = "Run was not created in background mode, so it cannot be retrieved.";
         return Err(Error::InvalidArgument(text.to_owned()));
     }
-    let going = matches!(run.status, RunStatus::Created | RunStatus::Running);
-    if !going && run.created_at < kept_since {
+    if !run.status.is_going() && run.created_at < kept_since {
         let hours = KEPT.as_secs() / 3600;
         return Err(Error::Expired(format!("Run was created more than {hours} hours ago, and is now expired.")));
     }

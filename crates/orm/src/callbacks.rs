@@ -1,7 +1,8 @@
 //! Callbacks: ends of runs that are still to be posted to who asked for it, and how posting went.
 //!
 //! The row of the run is the queue. Whoever posts claims the row first, by moving its time on; a claim that is not
-//! settled in that time counts as lost, and the row is due again.
+//! settled in that time counts as lost, and the row is due again. Before a run is wound up nothing of it is due: its last
+//! messages may be missing.
 
 use std::time::Duration;
 
@@ -12,14 +13,11 @@ use crate::{
     Conn, Result,
     connection::with_backend,
     row::{Reader, changed, readable},
-    schema::{OrganizationId, RunId, RunStatus, Timestamp},
+    schema::{OrganizationId, RunId, Timestamp},
     tables::runs as t,
 };
 
 const MODEL: &str = "Run";
-
-/// States in which nothing is posted yet.
-const GOING: [&str; 2] = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
 
 /// An end of a run that the claimer is to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub fn next_due(conn: &mut Conn) -> Result<Option<Timestamp>> {
     let pending = t::table
         .filter(t::callback_url.is_not_null())
         .filter(t::callback_due_at.is_not_null())
-        .filter(t::status.ne_all(GOING))
+        .filter(t::node_id.is_null())
         .select(min(t::callback_due_at));
     let due: Option<NaiveDateTime> = with_backend!(conn, c => pending.first(c))?;
     Ok(due.map(Into::into))
@@ -62,7 +60,7 @@ pub fn claim(conn: &mut Conn, lease: Duration, limit: i64) -> Result<Vec<Callbac
     let due = t::table
         .filter(t::callback_url.is_not_null())
         .filter(t::callback_due_at.le(now.naive()))
-        .filter(t::status.ne_all(GOING))
+        .filter(t::node_id.is_null())
         .order(t::callback_due_at)
         .limit(limit)
         .select((t::id, t::organization_id, t::callback_url.assume_not_null(), t::callback_attempts));

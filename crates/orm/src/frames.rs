@@ -3,23 +3,23 @@
 //! A frame is kept as it is sent: whoever reads it forwards its bytes. Queries here take the id of a run that the
 //! caller has looked up for its organization.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
-use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+use diesel::prelude::*;
 
 use crate::{
     Conn, Result,
     connection::with_backend,
-    schema::{OrganizationId, RunId, RunStatus, Timestamp},
-    tables::{run_frames as t, run_otids as otids, runs},
+    runs,
+    schema::{OrganizationId, RunId, Timestamp},
+    tables::{run_frames as t, run_otids as otids, runs as r},
 };
 
 /// How many rows one statement writes: SQLite counts the values of a statement, and has a bound for them.
 const ROWS: usize = 1000;
 /// The longest client's own id that is noted, in bytes. A longer one would not fit into an index.
 const OTID_BYTES: usize = 512;
-
-/// The states of a run that has not ended.
-const GOING: [&str; 2] = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
 
 /// One frame of a run's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,16 @@ pub fn append(conn: &mut Conn, frames: &[NewFrame]) -> Result<()> {
     Ok(())
 }
 
+/// Stores frames beside the transactions of the turns that they come from. Those of runs that do not live on this node
+/// are left out: another one writes their streams now, or nobody. Returns these runs.
+pub fn append_own(conn: &mut Conn, node: &str, frames: Vec<NewFrame>) -> Result<HashSet<RunId>> {
+    let runs: HashSet<RunId> = frames.iter().map(|frame| frame.run_id).collect();
+    let own = runs::living_on(conn, node, &runs.iter().copied().collect::<Vec<_>>())?;
+    let frames: Vec<NewFrame> = frames.into_iter().filter(|frame| own.contains(&frame.run_id)).collect();
+    append(conn, &frames)?;
+    Ok(runs.difference(&own).copied().collect())
+}
+
 /// The frames that come after this place, in order, at most `limit`.
 pub fn after(conn: &mut Conn, run: RunId, after: i64, limit: i64) -> Result<Vec<Frame>> {
     let rows: Vec<(i64, String, bool)> = with_backend!(conn, c => {
@@ -104,38 +114,22 @@ pub struct Progress {
     pub last: i64,
     /// Whether that frame is the end of the stream.
     pub terminal: bool,
-    /// Whether the run is still going.
+    /// Whether somebody is still at work on the run, if only to wind it up after it was cancelled.
     pub going: bool,
 }
 
 /// How far the stream of a run has come; none when there is no such run, or it is not a background run.
 pub fn progress(conn: &mut Conn, run: RunId) -> Result<Option<Progress>> {
     let id = run.to_string();
-    let status: Option<(String, Option<bool>)> =
-        with_backend!(conn, c => runs::table.find(&id).select((runs::status, runs::background)).first(c).optional())?;
-    let Some((status, Some(true))) = status else { return Ok(None) };
+    let run: Option<(Option<String>, Option<bool>)> =
+        with_backend!(conn, c => r::table.find(&id).select((r::node_id, r::background)).first(c).optional())?;
+    let Some((node, Some(true))) = run else { return Ok(None) };
     let last: Option<(i64, bool)> = with_backend!(conn, c => {
         let frames = t::table.filter(t::run_id.eq(&id));
         frames.order(t::seq.desc()).select((t::seq, t::terminal)).first(c).optional()
     })?;
     let (last, terminal) = last.unwrap_or((0, false));
-    Ok(Some(Progress { last, terminal, going: GOING.contains(&status.as_str()) }))
-}
-
-/// The newest run of a history that is going.
-pub fn newest_going(conn: &mut Conn, organization: OrganizationId, history_key: &str) -> Result<Option<RunId>> {
-    let run: Option<String> = with_backend!(conn, c => {
-        runs::table
-            .filter(runs::history_key.eq(history_key))
-            .filter(runs::organization_id.eq(organization.to_string()))
-            // As the index has it.
-            .filter(sql::<Bool>("runs.status IN ('created', 'running')"))
-            .order((runs::created_at.desc(), runs::id.desc()))
-            .select(runs::id)
-            .first(c)
-            .optional()
-    })?;
-    Ok(run.and_then(|run| run.parse().ok()))
+    Ok(Some(Progress { last, terminal, going: node.is_some() }))
 }
 
 /// Deletes the streams that ended before this time, of at most `limit` runs, and forgets as many requests of before it.

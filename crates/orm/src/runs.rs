@@ -3,14 +3,16 @@
 mod list;
 mod row;
 
+use std::collections::HashSet;
+
 use chrono::NaiveDateTime;
-use diesel::prelude::*;
+use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types::Bool};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
     Actor, Conn, Result,
-    connection::{lock_row, with_backend},
+    connection::{Backend, lock_row, with_backend},
     json::RawJson,
     row::{changed, readable},
     schema::{
@@ -24,8 +26,18 @@ pub use row::Orphan;
 use row::{MetricsRow, OrphanRow, RunRow};
 
 const MODEL: &str = "Run";
-/// The states of runs that have not ended.
-const GOING: [&str; 2] = [RunStatus::Created.as_str(), RunStatus::Running.as_str()];
+/// Whether a run is going, in the words of the indexes that hold these runs alone: they would not serve a condition
+/// with parameters.
+const GOING: &str = "runs.status IN ('created', 'running')";
+
+fn is_going() -> SqlLiteral<Bool> {
+    sql(GOING)
+}
+
+/// Whether a run in this state is going.
+fn goes_on(status: &str) -> bool {
+    status.parse().is_ok_and(RunStatus::is_going)
+}
 
 /// A run as it begins.
 #[derive(Debug, Clone)]
@@ -144,7 +156,7 @@ pub fn standing(conn: &mut Conn, id: RunId, node: &str) -> Result<Standing> {
     Ok(match row {
         None => Standing::Gone,
         Some((_, holder)) if holder.as_deref() != Some(node) => Standing::Lost,
-        Some((status, _)) if GOING.contains(&status.as_str()) => Standing::Going,
+        Some((status, _)) if goes_on(&status) => Standing::Going,
         Some(_) => Standing::Cancelled,
     })
 }
@@ -177,7 +189,7 @@ pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P
         t::num_steps.eq(t::num_steps + i32::from(done.counts)),
         t::updated_at.eq(Timestamp::now().naive()),
     );
-    let going = run().filter(t::status.eq_any(GOING));
+    let going = run().filter(is_going());
     with_backend!(conn, c => {
         diesel::update(going).set(change).execute(c)?;
         if let Some(used) = used {
@@ -190,7 +202,7 @@ pub fn step_done<P: Serialize>(conn: &mut Conn, id: RunId, done: &StepDone<'_, P
 
 /// Stores the state of the tool calls under way, for whoever must carry on after a crash.
 pub fn set_draft<D: Serialize>(conn: &mut Conn, id: RunId, draft: &D) -> Result<()> {
-    let run = t::table.find(id.to_string()).filter(t::status.eq_any(GOING));
+    let run = t::table.find(id.to_string()).filter(is_going());
     let change = (t::draft.eq(RawJson::of(draft)?), t::updated_at.eq(Timestamp::now().naive()));
     with_backend!(conn, c => diesel::update(run).set(change).execute(c))?;
     Ok(())
@@ -208,12 +220,14 @@ pub fn finish(conn: &mut Conn, id: RunId, end: &RunEnd) -> Result<bool> {
         t::ttft_ns.eq(end.ttft_ns),
         t::total_duration_ns.eq(end.total_duration_ns),
         t::pending_input.eq(None::<RawJson>),
+        t::request.eq(None::<RawJson>),
+        t::progress.eq(None::<RawJson>),
         t::draft.eq(None::<RawJson>),
         t::node_id.eq(None::<String>),
         t::lease_until.eq(None::<NaiveDateTime>),
         t::updated_at.eq(now),
     );
-    if !GOING.contains(&status.as_str()) {
+    if !goes_on(&status) {
         let unsettled = run().filter(t::node_id.is_not_null());
         with_backend!(conn, c => diesel::update(unsettled).set(wound_up).execute(c))?;
         return Ok(false);
@@ -227,7 +241,7 @@ pub fn finish(conn: &mut Conn, id: RunId, end: &RunEnd) -> Result<bool> {
         t::metadata.eq(RawJson::of(&metadata)?),
         t::completed_at.eq(now),
     );
-    let going = run().filter(t::status.eq_any(GOING));
+    let going = run().filter(is_going());
     let changed = with_backend!(conn, c => diesel::update(going).set(change).execute(c))?;
     Ok(changed == 1)
 }
@@ -247,13 +261,15 @@ pub enum Cancelled {
 
 /// Cancels a run, unless it has ended. None when there is no such run.
 pub fn cancel(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<Option<Cancelled>> {
+    // What it is about to become it has become by then.
+    lock_row!(conn, t, id);
     let run = || t::table.find(id.to_string()).filter(t::organization_id.eq(organization.to_string()));
     let state: Option<(String, Option<String>)> =
         with_backend!(conn, c => run().select((t::status, t::stop_reason)).first(c).optional())?;
     let Some((status, stop_reason)) = state else { return Ok(None) };
     let waiting = stop_reason.as_deref() == Some(StopReason::RequiresApproval.as_str());
     let outcome = match status.as_str() {
-        status if GOING.contains(&status) => Cancelled::Going,
+        status if goes_on(status) => Cancelled::Going,
         status if status == RunStatus::Cancelled.as_str() => return Ok(Some(Cancelled::Before)),
         _ if waiting => Cancelled::Waiting,
         _ => return Ok(Some(Cancelled::Ended)),
@@ -264,14 +280,37 @@ pub fn cancel(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Resul
         t::stop_reason.eq(StopReason::Cancelled.as_str()),
         t::updated_at.eq(now),
     );
-    // Only if nobody was faster.
-    let as_it_was = run().filter(t::status.eq(status));
-    let changed = with_backend!(conn, c => {
-        let changed = diesel::update(as_it_was).set(change).execute(c)?;
-        diesel::update(run().filter(t::completed_at.is_null())).set(t::completed_at.eq(now)).execute(c)?;
-        QueryResult::Ok(changed)
+    with_backend!(conn, c => {
+        diesel::update(run()).set(change).execute(c)?;
+        diesel::update(run().filter(t::completed_at.is_null())).set(t::completed_at.eq(now)).execute(c)
     })?;
-    Ok(Some(if changed == 1 { outcome } else { Cancelled::Ended }))
+    Ok(Some(outcome))
+}
+
+/// The newest run of a history that is going.
+pub fn newest_going(conn: &mut Conn, organization: OrganizationId, history_key: &str) -> Result<Option<RunId>> {
+    let run: Option<String> = with_backend!(conn, c => {
+        t::table
+            .filter(t::history_key.eq(history_key))
+            .filter(t::organization_id.eq(organization.to_string()))
+            .filter(is_going())
+            .order((t::created_at.desc(), t::id.desc()))
+            .select(t::id)
+            .first(c)
+            .optional()
+    })?;
+    Ok(run.and_then(|run| run.parse().ok()))
+}
+
+/// Which of these runs live on this node. They stay there until the transaction ends.
+pub(crate) fn living_on(conn: &mut Conn, node: &str, runs: &[RunId]) -> Result<HashSet<RunId>> {
+    let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    let query = t::table.filter(t::id.eq_any(ids)).filter(t::node_id.eq(node)).order(t::id).select(t::id);
+    let living: Vec<String> = match conn.backend() {
+        Backend::Sqlite(c) => query.load(c)?,
+        Backend::Postgres(c) => query.for_share().load(c)?,
+    };
+    Ok(living.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 /// Which of these runs are cancelled.
@@ -282,12 +321,12 @@ pub fn cancelled_among(conn: &mut Conn, runs: &[RunId]) -> Result<Vec<RunId>> {
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-/// The runs of a history that are going, the newest first, and the last one that waits for the client.
+/// The runs of an agent or a history that are going, the newest first.
 pub fn to_cancel(conn: &mut Conn, organization: OrganizationId, of: &CancelOf) -> Result<Vec<RunId>> {
     let ids: Vec<String> = with_backend!(conn, c => {
         let mut query = t::table
             .filter(t::organization_id.eq(organization.to_string()))
-            .filter(t::status.eq_any(GOING))
+            .filter(is_going())
             .into_boxed();
         query = match of {
             CancelOf::Agent(agent) => query.filter(t::agent_id.eq(agent.to_string())),
@@ -312,7 +351,7 @@ pub enum CancelOf {
 pub fn take_over(conn: &mut Conn, orphan: &Orphan, node: &str, until: Timestamp) -> Result<bool> {
     let run = t::table
         .find(orphan.id.to_string())
-        .filter(t::status.eq_any(GOING))
+        .filter(is_going())
         .filter(t::node_id.eq(orphan.node_id.clone().unwrap_or_default()))
         .filter(t::resumes.eq(orphan.resumes));
     let change = (
@@ -380,12 +419,22 @@ pub fn metrics(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Resu
     row.map(MetricsRow::into_metrics).transpose()
 }
 
-/// Deletes a run that has ended. Its messages and steps stay, as those of no run. Returns false when there is no such
-/// run, or it is still going.
+/// Deletes a run that is wound up. Its messages and steps stay, as those of no run. Returns false when there is no such
+/// run, or somebody is still at work on it.
 pub fn delete(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<bool> {
     let run = t::table
         .find(id.to_string())
         .filter(t::organization_id.eq(organization.to_string()))
-        .filter(t::status.ne_all(GOING));
+        .filter(t::node_id.is_null());
     Ok(changed(with_backend!(conn, c => diesel::delete(run).execute(c))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_indexes_and_the_api_mean_the_same_runs() {
+        assert_eq!(GOING, format!("runs.status IN ('{}')", RunStatus::GOING.map(RunStatus::as_str).join("', '")));
+    }
 }

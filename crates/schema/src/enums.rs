@@ -341,6 +341,17 @@ wire_enum! {
     }
 }
 
+impl RunStatus {
+    /// The states of a run that has not ended.
+    pub const GOING: [Self; 2] = [Self::Created, Self::Running];
+
+    /// Whether a run in this state has not ended.
+    #[must_use]
+    pub fn is_going(self) -> bool {
+        Self::GOING.contains(&self)
+    }
+}
+
 #[expect(clippy::derivable_impls, reason = "a macro declares the enum")]
 impl Default for CompactionMode {
     fn default() -> Self {

@@ -14,6 +14,7 @@ use muisti_orm::{
 use tokio::sync::{mpsc, watch};
 
 use super::{merge::merge, number};
+use crate::Node;
 
 /// How many frames are kept for readers, and how many bytes of them. Whoever is further behind reads the database.
 const TAIL_FRAMES: usize = 512;
@@ -49,7 +50,7 @@ struct State {
     ended: bool,
     /// Whether nothing more will come from here.
     closed: bool,
-    /// Whether the run is gone from the database, so that nothing of it can be stored.
+    /// Whether nothing more of it can be stored from here.
     lost: bool,
 }
 
@@ -186,13 +187,15 @@ impl Live {
         self.changed.send_replace(());
     }
 
-    /// The run is gone, and with it what was to be stored.
+    /// What was to be stored has no place any more: from now on the database alone knows the stream.
     fn lose(&self) {
         let mut state = self.state();
         state.lost = true;
         state.closed = true;
         state.pieces.clear();
         state.unstored.clear();
+        state.tail.clear();
+        state.tail_bytes = 0;
         drop(state);
         self.changed.send_replace(());
     }
@@ -214,6 +217,7 @@ impl State {
 /// Stores what the runs in the queue have produced, all of it together, until there is no more store to produce for.
 pub(super) async fn store(
     db: Db,
+    node: Node,
     mut queue: mpsc::UnboundedReceiver<Arc<Live>>,
     again: mpsc::WeakUnboundedSender<Arc<Live>>,
 ) {
@@ -228,18 +232,19 @@ pub(super) async fn store(
         if all.is_empty() {
             continue;
         }
-        let stored = db.write(move |conn| frames::append(conn, &all)).await;
+        let own = node.clone();
+        let lost = db.write(move |conn| frames::append_own(conn, own.id(), all)).await;
         for (live, last) in runs.into_iter().zip(last) {
-            let stored = match (&stored, last) {
+            let stored = match (&lost, last) {
                 (_, None) => continue,
-                (Ok(()), Some(last)) => Ok(last),
+                (Ok(lost), Some(last)) => Ok((!lost.contains(&live.run())).then_some(last)),
                 // One of them may have spoilt it for all.
-                (Err(_), Some(_)) => store_alone(&db, &live).await,
+                (Err(_), Some(_)) => store_alone(&db, &node, &live).await,
             };
             match stored {
-                Ok(last) => live.stored_to(last),
-                // The run was deleted while it was going.
-                Err(Error::ForeignKey { .. }) => live.lose(),
+                Ok(Some(last)) => live.stored_to(last),
+                // Another node writes this stream now, or the run has ended or is gone.
+                Ok(None) | Err(Error::ForeignKey { .. }) => live.lose(),
                 Err(error) => {
                     tracing::warn!(run_id = %live.run(), %error, "frames of a stream could not be stored yet");
                     let again = again.clone();
@@ -257,10 +262,11 @@ pub(super) async fn store(
     }
 }
 
-async fn store_alone(db: &Db, live: &Live) -> Result<i64, Error> {
+/// Gives the place of the last frame that is stored; none when the run does not live here any more.
+async fn store_alone(db: &Db, node: &Node, live: &Live) -> Result<Option<i64>, Error> {
     let (frames, next) = live.unstored();
-    let run_id = live.run();
+    let (run_id, node) = (live.run(), node.clone());
     let frames: Vec<NewFrame> = frames.into_iter().map(|frame| NewFrame { run_id, frame }).collect();
-    db.write(move |conn| frames::append(conn, &frames)).await?;
-    Ok(next.saturating_sub(1))
+    let lost = db.write(move |conn| frames::append_own(conn, node.id(), frames)).await?;
+    Ok(lost.is_empty().then(|| next.saturating_sub(1)))
 }

@@ -33,14 +33,15 @@ use muisti_orm::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Error, Result};
+use crate::{Error, Node, Result};
 use live::Live;
 pub use reader::StoredStream;
 pub(crate) use record::number;
 pub use record::{done, incomplete, record};
 pub(crate) use writer::{FrameWriter, Staged};
 
-/// How long a stream can be read after its run has ended, and a request that comes again finds its run.
+/// How long a stream is kept after its end, and a request that comes again finds its run. Whether clients may still read
+/// the stream goes by the age of the run.
 pub(crate) const KEPT: Duration = Duration::from_secs(3 * 60 * 60);
 /// How many streams are deleted in one transaction.
 const BATCH: i64 = 20;
@@ -57,10 +58,10 @@ struct Inner {
 }
 
 impl FrameStore {
-    /// A store on this database. The runtime that it is made on must outlive it.
-    pub(crate) fn start(db: Db) -> Self {
+    /// The store of this node on this database. The runtime that it is made on must outlive it.
+    pub(crate) fn start(db: Db, node: &Node) -> Self {
         let (work, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(live::store(db.clone(), waiting, work.downgrade()));
+        tokio::spawn(live::store(db.clone(), node.clone(), waiting, work.downgrade()));
         Self(Arc::new(Inner { db, live: Mutex::default(), work }))
     }
 

@@ -54,7 +54,7 @@ impl World {
 
     /// A background run that is going.
     pub(crate) async fn run(&self) -> RunId {
-        let (id, agent_id) = (RunId::random(), self.agent);
+        let (id, agent_id, node) = (RunId::random(), self.agent, self.services.node().clone());
         let insert = move |conn: &mut Conn| {
             let key = agent_id.to_string();
             let run = runs::NewRun {
@@ -70,7 +70,7 @@ impl World {
                 history_key: &key,
                 pending_input: &[],
                 accepted: true,
-                node_id: "here",
+                node_id: node.id(),
                 lease_until: Timestamp::now(),
                 callback_url: None,
             };
@@ -140,7 +140,7 @@ async fn all_readers_see_the_same_stream_here_and_elsewhere_while_it_comes_and_a
     for world in World::each().await {
         let run = world.run().await;
         let here = world.services.frames().clone();
-        let elsewhere = FrameStore::start(world.db().clone());
+        let elsewhere = FrameStore::start(world.db().clone(), world.services.node());
         let writer = here.open(run);
         let readers: Vec<_> = [&here, &here, &elsewhere].map(|store| tokio::spawn(rest(store.read(run, 0)))).into();
         world.commit(&writer, vec![Ping::new(None).into()], false).await;
@@ -212,7 +212,7 @@ async fn what_was_staged_and_not_published_has_never_been() {
 async fn a_transaction_stores_the_pieces_that_came_before_it() {
     for world in World::each().await {
         let run = world.run().await;
-        let store = FrameStore::start(world.db().clone());
+        let store = FrameStore::start(world.db().clone(), world.services.node());
         let writer = store.open(run);
         writer.push(piece("message-1", "Hello"));
         let mut staged = writer.stage(Vec::new(), false);
@@ -251,6 +251,26 @@ async fn a_run_that_is_deleted_takes_only_its_own_stream_with_it() {
 }
 
 #[tokio::test]
+async fn a_node_that_has_lost_a_run_writes_nothing_into_its_stream() {
+    for world in World::each().await {
+        let run = world.run().await;
+        let other = Node::new(Some("frozen".to_owned()), Duration::from_secs(30));
+        let frozen = FrameStore::start(world.db().clone(), &other);
+        let (stale, writer) = (frozen.open(run), world.services.frames().open(run));
+        stale.push(piece("message-1", "stale"));
+        stale.flushed().await;
+        writer.push(piece("message-2", "fresh"));
+        writer.flushed().await;
+        world.commit(&writer, stop(), true).await;
+        for store in [&frozen, world.services.frames()] {
+            let whole = rest(store.read(run, 0)).await;
+            assert!(is_gapless(&whole, 1), "{whole:?}");
+            assert_eq!(text(&whole), "fresh");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_a_run_that_nobody_carries_on_reaches_its_readers() {
     for world in World::each().await {
         let run = world.run().await;
@@ -274,7 +294,7 @@ async fn the_end_of_a_run_that_nobody_carries_on_reaches_its_readers() {
 async fn a_resumed_run_goes_on_behind_its_last_frame() {
     for world in World::each().await {
         let run = world.run().await;
-        let first = FrameStore::start(world.db().clone());
+        let first = FrameStore::start(world.db().clone(), world.services.node());
         let writer = first.open(run);
         writer.push(piece("message-1", "a"));
         writer.flushed().await;
@@ -353,7 +373,7 @@ async fn a_request_that_comes_again_finds_its_run_within_its_history() {
             assert_eq!(by("a", &long)?, None);
             frames::note_otids(conn, organization, "a", &["one"], second)?;
             assert_eq!(frames::by_otid(conn, organization, "a", "one", since)?, Some(second));
-            assert_eq!(frames::newest_going(conn, organization, "nobody")?, None);
+            assert_eq!(runs::newest_going(conn, organization, "nobody")?, None);
             Ok::<_, muisti_orm::Error>(())
         };
         world.db().write(work).await.unwrap();
@@ -425,10 +445,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(db: &Db, run: RunId) -> Self {
+    fn start(world: &World, run: RunId) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (store, writer) = runtime.block_on(async {
-            let store = FrameStore::start(db.clone());
+            let store = FrameStore::start(world.db().clone(), world.services.node());
             let writer = store.resume(run).await.unwrap();
             (store, writer)
         });
@@ -451,8 +471,7 @@ impl Process {
 }
 
 fn try_acts(world: &World, run: RunId, acts: &[Act]) -> Result<(), TestCaseError> {
-    let db = world.db();
-    let mut process = Process::start(db, run);
+    let mut process = Process::start(world, run);
     let mut seen: Vec<Vec<Frame>> = Vec::new();
     // The words of each process in their order, and how many of them were certainly stored.
     let mut lives: Vec<(Vec<String>, usize)> = vec![Default::default()];
@@ -478,7 +497,7 @@ fn try_acts(world: &World, run: RunId, acts: &[Act]) -> Result<(), TestCaseError
             Act::Wait => std::thread::sleep(Duration::from_millis(3)),
             Act::Crash => {
                 seen.push(process.crash());
-                process = Process::start(db, run);
+                process = Process::start(world, run);
                 lives.push(Default::default());
             }
         }

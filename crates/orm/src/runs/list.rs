@@ -7,7 +7,7 @@ use diesel::{
     sql_types::{Bool, Text},
 };
 
-use super::{MODEL, row::RunRow};
+use super::{MODEL, is_going, row::RunRow};
 use crate::{
     Conn, Page, Result,
     connection::with_backend,
@@ -110,7 +110,9 @@ macro_rules! matching {
         if let Some(conversation) = filter.conversation_id {
             query = query.filter(t::conversation_id.eq(conversation.to_string()));
         }
-        if !filter.statuses.is_empty() {
+        if filter.statuses == RunStatus::GOING {
+            query = query.filter(is_going());
+        } else if !filter.statuses.is_empty() {
             let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
             query = query.filter(t::status.eq_any(statuses));
         }

@@ -52,7 +52,7 @@ impl RunQuery {
 
     pub(crate) fn filter(self) -> RunFilter {
         let statuses = match self.statuses.is_empty() && self.active {
-            true => vec![RunStatus::Created, RunStatus::Running],
+            true => RunStatus::GOING.to_vec(),
             false => self.statuses.into_iter().map(|known| known.0).collect(),
         };
         RunFilter {
