@@ -1,8 +1,8 @@
 //! `POST /v1/agents/{agent_id}/messages/async`, and what hears of the end: callbacks and the step webhook.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use muisti_testkit::{Answer, Receiver, Reply, TestDatabase};
+use muisti_testkit::{Answer, Port, Receiver, Reply, TestDatabase};
 use serde_json::{Value, json};
 
 use crate::harness::{App, assert_error, id, on_each_database, on_sqlite};
@@ -15,19 +15,6 @@ impl App {
         assert_eq!((&run["background"], &run["callback_url"]), (&json!(true), &json!(callback_url)));
         assert_eq!(run["metadata"]["run_type"], "send_message_async");
         format!("/v1/runs/{}", id(&run))
-    }
-
-    /// The run, once this holds of it.
-    async fn run_when(&mut self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let run = self.list(path).await;
-            if holds(&run) {
-                return run;
-            }
-            assert!(Instant::now() < end, "it does not come to that: {run}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 }
 
@@ -43,9 +30,11 @@ async fn on_each_open_server(test: impl AsyncFn(&mut App)) {
 async fn a_background_run_is_answered_at_once_and_ends_by_itself() {
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;
-        app.model.push(Answer::text("I am here.").delay(Duration::from_millis(300)));
+        app.model.push(Answer::text("I am here.").held());
         let path = app.send_async(&agent, None).await;
-        let run = app.run_when(&path, |run| run["status"] == "completed").await;
+        app.asked(1).await;
+        app.model.release();
+        let run = app.when(&path, |run| run["status"] == "completed").await;
         assert_eq!((&run["stop_reason"], &run["callback_sent_at"]), (&json!("end_turn"), &Value::Null));
         let messages = app.list(&format!("{path}/messages")).await;
         assert_eq!(messages[0]["content"], "Are you there?");
@@ -62,7 +51,7 @@ async fn the_result_is_posted_to_the_callback_address_once() {
         receiver.always(Reply::status(202));
         let agent = app.agent(json!({})).await;
         let path = app.send_async(&agent, Some(&receiver.url("/done?by=you"))).await;
-        let run = app.run_when(&path, |run| !run["callback_sent_at"].is_null()).await;
+        let run = app.when(&path, |run| !run["callback_sent_at"].is_null()).await;
         assert_eq!((&run["callback_status_code"], &run["callback_error"]), (&json!(202), &Value::Null));
 
         let requests = receiver.requests();
@@ -91,7 +80,7 @@ async fn a_failed_run_is_posted_too() {
         let agent = app.agent(json!({})).await;
         app.model.push(Answer::error(400, "I have had enough."));
         let path = app.send_async(&agent, Some(&receiver.url("/"))).await;
-        app.run_when(&path, |run| !run["callback_sent_at"].is_null()).await;
+        app.when(&path, |run| !run["callback_sent_at"].is_null()).await;
         let body = &receiver.requests()[0].body;
         assert_eq!(body["status"], "failed");
         assert!(body["metadata"]["error"].is_object(), "{body}");
@@ -108,7 +97,7 @@ async fn a_receiver_with_a_fault_is_tried_again() {
         receiver.push(Reply::status(204));
         let agent = app.agent(json!({})).await;
         let path = app.send_async(&agent, Some(&receiver.url("/"))).await;
-        app.run_when(&path, |run| run["callback_status_code"] == 204).await;
+        app.when(&path, |run| run["callback_status_code"] == 204).await;
         let requests = receiver.requests();
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0].body, requests[1].body);
@@ -119,10 +108,10 @@ async fn a_receiver_with_a_fault_is_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_gone_is_noted_and_harms_nobody() {
     on_each_open_server(async |app| {
-        let url = Receiver::start().url("/");
+        let nobody = Port::free();
         let agent = app.agent(json!({})).await;
-        let path = app.send_async(&agent, Some(&url)).await;
-        let run = app.run_when(&path, |run| !run["callback_error"].is_null()).await;
+        let path = app.send_async(&agent, Some(&nobody.url("/"))).await;
+        let run = app.when(&path, |run| !run["callback_error"].is_null()).await;
         assert_eq!((&run["status"], &run["callback_sent_at"]), (&json!("completed"), &Value::Null));
     })
     .await;
@@ -143,7 +132,7 @@ async fn a_callback_that_was_not_posted_before_a_crash_is_posted_after_it() {
         app.client = app.client();
         let requests = tokio::task::block_in_place(|| receiver.wait_for_requests(2));
         assert_eq!(requests[0].body, requests[1].body);
-        app.run_when(&path, |run| run["callback_status_code"] == 200).await;
+        app.when(&path, |run| run["callback_status_code"] == 200).await;
     }
 }
 

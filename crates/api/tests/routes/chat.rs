@@ -215,11 +215,15 @@ async fn silence_is_filled_with_comments() {
     let quick = |server: muisti_testkit::ServerBuilder| server.env("MUISTI_KEEPALIVE_INTERVAL", "0.1");
     on_sqlite(quick, async |app| {
         let agent = app.chat_agent().await;
-        app.model.push(Answer::text("At last.").delay(std::time::Duration::from_millis(400)));
+        app.model.push(Answer::text("At last.").held());
         let mut body = asking(&agent, "Hurry!");
         body["stream"] = true.into();
-        let sent = app.client.stream(PATH, &body).await.unwrap().text().await.unwrap();
-        assert!(sent.starts_with(": keep-alive\n\n"), "{sent}");
+        let mut stream = app.client.stream(PATH, &body).await.unwrap();
+        let first = stream.piece().await.unwrap().unwrap();
+        assert!(first.starts_with(b": keep-alive\n\n"), "{}", String::from_utf8_lossy(&first));
+        app.asked(1).await;
+        app.model.release();
+        let sent = stream.text().await.unwrap();
         assert!(sent.ends_with("data: [DONE]\n\n"), "{sent}");
     })
     .await;

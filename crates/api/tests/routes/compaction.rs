@@ -1,7 +1,5 @@
 //! Compaction by hand: `POST /v1/agents/{agent_id}/summarize` and `POST /v1/conversations/{conversation_id}/compact`.
 
-use std::time::Duration;
-
 use muisti_testkit::Answer;
 use serde_json::{Value, json};
 
@@ -156,15 +154,18 @@ async fn a_model_that_fails_leaves_the_context_as_it_is() {
 async fn a_compaction_and_a_turn_wait_for_each_other() {
     on_each_database(async |app| {
         let agent = app.told(&["Hello.", "Bye."]).await;
-        app.model.push(Answer::text("Both of them.").delay(Duration::from_millis(600)));
+        app.model.push(Answer::text("Both of them.").held());
         let (mut compacting, mut sending) = (app.client(), app.client());
         let path = format!("/v1/agents/{agent}/summarize");
         let compaction = tokio::spawn(async move { compacting.post(&path, &json!({})).await.unwrap() });
-        while app.model.requests().len() < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        app.asked(3).await;
         let path = format!("/v1/agents/{agent}/messages");
-        sending.post(&path, &json!({ "input": "Back again." })).await.unwrap().expect_json();
+        let body = json!({ "input": "Back again." });
+        let turn = tokio::spawn(async move { sending.post(&path, &body).await.unwrap() });
+        app.active(1).await;
+        assert_eq!(app.model.requests().len(), 3, "the turn waits");
+        app.model.release();
+        turn.await.unwrap().expect_json();
         assert_eq!(compaction.await.unwrap().expect_json()["num_messages_after"], 2);
         // The turn came after: it saw the summary, and its messages are behind it.
         assert!(app.model.last_request().messages()[1]["content"].as_str().unwrap().contains("Both of them."));

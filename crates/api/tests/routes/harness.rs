@@ -1,6 +1,9 @@
 //! A server of its own for each test, on each kind of database.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::{Duration, Instant},
+};
 
 use muisti_api::managers::orm::{self, Conn, DatabaseUrl, Db, DbConfig};
 use muisti_testkit::{Client, Response, ScriptedModel, Server, ServerBuilder, TestDatabase};
@@ -13,6 +16,9 @@ pub(crate) struct App {
     pub(crate) server: Server,
     pub(crate) database: TestDatabase,
 }
+
+/// How long a test waits for what must happen, on however busy a machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The handle of the scripted model.
 pub(crate) const MODEL: &str = "openai/scripted";
@@ -27,6 +33,26 @@ impl App {
         let server = configure(builder).start();
         let client = Client::new(&server.url()).with_header("x-stainless-package-version", "1.12.1");
         Self { client, model, server, database }
+    }
+
+    /// Waits until the model has been asked so many times.
+    pub(crate) async fn asked(&self, count: usize) {
+        eventually("the model is asked", || self.model.requests().len() >= count).await;
+    }
+
+    /// What is at this path, once this holds of it.
+    pub(crate) async fn when(&mut self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        when(&mut self.client, path, holds).await
+    }
+
+    /// The run when it has ended.
+    pub(crate) async fn ended(&mut self, run: &str) -> Value {
+        self.when(&format!("/v1/runs/{run}"), |run| run["completed_at"].is_string()).await
+    }
+
+    /// Waits until so many runs are going or wait for their turn.
+    pub(crate) async fn active(&mut self, count: usize) {
+        self.when("/v1/runs/active", |runs| runs.as_array().is_some_and(|runs| runs.len() == count)).await;
     }
 
     /// The same server as another client sees it.
@@ -93,6 +119,30 @@ impl App {
     /// Creates a block and gives it.
     pub(crate) async fn block(&mut self, label: &str, value: &str) -> Value {
         self.post("/v1/blocks/", json!({ "label": label, "value": value })).await.expect_json()
+    }
+}
+
+/// Waits until this holds.
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < end, "it does not come to that: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What is at this path, once this holds of it.
+pub(crate) async fn when(client: &mut Client, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let found = client.get(path).await;
+        if let Ok(response) = &found
+            && holds(&response.json())
+        {
+            return response.json();
+        }
+        assert!(Instant::now() < end, "{path} does not come to that: {found:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

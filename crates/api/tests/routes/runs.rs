@@ -136,14 +136,14 @@ async fn an_ended_run_is_deleted_and_what_was_said_stays() {
 async fn a_run_that_is_going_is_not_deleted() {
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;
-        app.model.push(Answer::text("There.").delay(std::time::Duration::from_millis(700)));
+        app.model.push(Answer::text("There.").held());
         let path = format!("/v1/agents/{}/messages/async", id(&agent));
         let run = app.post(&path, json!({ "input": "Hi." })).await.expect_json();
         let run = format!("/v1/runs/{}", id(&run));
         assert_error(&app.delete(&run).await, 409, "cannot be deleted before it has ended");
-        while app.list(&run).await["completed_at"].is_null() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        app.asked(1).await;
+        app.model.release();
+        app.when(&run, |run| run["completed_at"].is_string()).await;
         assert_eq!(app.delete(&run).await.text(), "null");
         assert_error(&app.post(&format!("{run}/stream"), json!({})).await, 404, "not found");
     })

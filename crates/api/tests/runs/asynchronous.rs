@@ -1,14 +1,12 @@
 //! `POST /v1/agents/{agent_id}/messages/async`: a run that nobody follows.
 
-use std::time::Duration;
-
 use muisti_testkit::{Answer, Receiver, TestDatabase};
 use serde_json::{Value, json};
 
 use crate::{
     assert_goes_on, crash, ended,
-    harness::{App, assert_error, each, id, on_each_database},
-    kinds, messages_of, new_agent, note, replay, said, wait_for_model, when,
+    harness::{App, assert_error, each, id, on_each_database, when},
+    kinds, messages_of, new_agent, note, replay, said, wait_for_model,
 };
 
 /// Sends in the background, and gives the run as it was answered.
@@ -20,13 +18,15 @@ async fn send(app: &mut App, agent: &str, body: Value) -> Value {
 async fn a_run_begins_works_and_has_its_result() {
     on_each_database(async |app| {
         let agent = new_agent(app, json!({})).await;
-        app.model.push(Answer::text("Done.").delay(Duration::from_millis(500)));
+        app.model.push(Answer::text("Done.").held());
         let run = send(app, &agent, json!({ "input": "Work." })).await;
         assert!(["created", "running"].contains(&run["status"].as_str().unwrap()), "{run}");
         assert_eq!((&run["background"], &run["completed_at"]), (&json!(true), &Value::Null));
         when(&mut app.client, &format!("/v1/runs/{}", id(&run)), |run| run["status"] == "running").await;
         assert_eq!(each(&app.list("/v1/runs/active?background=true").await, "id"), [id(&run)]);
         assert_eq!(app.list(&format!("/v1/runs/{}/metrics", id(&run))).await["run_ns"], Value::Null);
+        wait_for_model(app, 1);
+        app.model.release();
         let run = ended(&mut app.client, id(&run)).await;
         assert_eq!((&run["status"], &run["stop_reason"]), (&json!("completed"), &json!("end_turn")));
         let messages = app.list(&format!("/v1/runs/{}/messages", id(&run))).await;
@@ -114,6 +114,8 @@ async fn callbacks_hear_of_runs_that_were_cancelled_and_of_those_that_outlived_a
         let told = tokio::task::block_in_place(|| receiver.wait_for_requests(1));
         assert_eq!((&told[0].body["run_id"], &told[0].body["status"]), (&run["id"], &json!("cancelled")));
         assert_eq!(told[0].body["completed_at"], run["completed_at"]);
+        // What is not known to have been told would be told again after the crash.
+        when(&mut app.client, &format!("/v1/runs/{}", id(&run)), |run| run["callback_status_code"] == 200).await;
 
         app.model.push_all([note("Once."), Answer::hang()]);
         let run = send(app, &agent, body).await;

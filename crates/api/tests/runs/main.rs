@@ -19,10 +19,7 @@ use std::time::{Duration, Instant};
 use muisti_testkit::{Answer, Backend, Client, Server, ServerBuilder, SseEvent, SseStream};
 use serde_json::{Value, json};
 
-use harness::{App, each, id};
-
-/// How long a test waits for what must happen.
-const LIMIT: Duration = Duration::from_secs(30);
+use harness::{App, LIMIT, each, id, when};
 
 /// An agent with one memory block, by its id.
 async fn new_agent(app: &mut App, fields: Value) -> String {
@@ -114,20 +111,6 @@ fn assert_gapless(events: &[SseEvent], after: usize) {
     }
 }
 
-/// What is at this path, once this holds of it.
-async fn when(client: &mut Client, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    let end = Instant::now() + LIMIT;
-    loop {
-        if let Ok(response) = client.get(path).await
-            && holds(&response.json())
-        {
-            return response.json();
-        }
-        assert!(Instant::now() < end, "{path} does not come to that");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 /// The run when it has ended.
 async fn ended(client: &mut Client, run: &str) -> Value {
     when(client, &format!("/v1/runs/{run}"), |run| run["completed_at"].is_string()).await
@@ -144,13 +127,24 @@ async fn said(client: &mut Client, agent: &str) -> Vec<String> {
     each(&json!(history(client, agent).await), "message_type").split_off(1)
 }
 
-/// Asserts that the agent answers, at once: nothing holds its history.
+/// Asserts that this takes less than the limit. A machine that has other things to do can be slow at any one time, so it
+/// is tried again then: what takes longer by its nature takes longer each time.
+async fn assert_quick(limit: Duration, mut work: impl AsyncFnMut() -> Duration) {
+    let mut times = Vec::new();
+    while times.last().is_none_or(|time| *time >= limit) {
+        assert!(times.len() < 5, "each time it took more than {limit:?}: {times:?}");
+        times.push(work().await);
+    }
+}
+
+/// Asserts that the agent answers, at once: nothing holds its history. What does would hold it for a lease, which is half a
+/// minute.
 async fn assert_goes_on(app: &mut App, agent: &str) {
     app.model.push(Answer::text("At your service."));
     let asked = Instant::now();
     let answer = app.post(&messages_of(agent), json!({ "input": "Are you there?" })).await.expect_json();
     assert_eq!(answer["messages"][0]["content"], "At your service.");
-    assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
 }
 
 /// Waits for so many requests to the model.

@@ -1,37 +1,60 @@
 //! What becomes of runs whose server is killed, on the same server started again.
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use muisti_api::managers::{
     DEFAULT_ORGANIZATION,
-    orm::{blocks, runs, schema::RunId},
+    orm::{Db, DbConfig, Error, blocks, runs, schema::RunId},
 };
 use muisti_testkit::{Answer, SseEvent};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     assert_gapless, assert_goes_on, block, crash, ended,
-    harness::{App, each, id, on_each_database},
+    harness::{App, each, eventually, id, on_each_database, when},
     history, in_background, is, kinds, messages_of, new_agent, note, on_two_nodes, read_until, replay, run_of, said,
-    wait_for_model, when,
+    wait_for_model,
 };
 
-/// Locks the row of an agent's memory block for two seconds.
-pub(crate) async fn locked_block(app: &mut App, agent: &str) -> JoinHandle<()> {
-    let block = app.list(&format!("/v1/agents/{agent}/core-memory/blocks/human")).await;
-    let block = id(&block).parse().unwrap();
-    let url = app.database.url().unwrap().parse().unwrap();
-    tokio::spawn(async move {
-        use muisti_api::managers::orm::{Db, DbConfig, Error};
-        let db = Db::open(&DbConfig::new(url)).await.unwrap();
-        let held = db.write(move |conn| {
-            blocks::lock(conn, DEFAULT_ORGANIZATION, block)?;
-            std::thread::sleep(Duration::from_secs(2));
-            Ok::<_, Error>(())
+/// The row of an agent's memory block, locked for as long as the test wants: a tool that writes there has to wait.
+pub(crate) struct LockedBlock {
+    hold: mpsc::Sender<()>,
+    holder: JoinHandle<()>,
+}
+
+impl LockedBlock {
+    pub(crate) async fn of(app: &mut App, agent: &str) -> Self {
+        let block = app.list(&format!("/v1/agents/{agent}/core-memory/blocks/human")).await;
+        let block = id(&block).parse().unwrap();
+        let url = app.database.url().unwrap().parse().unwrap();
+        let (hold, held) = mpsc::channel();
+        let (tell, is_locked) = oneshot::channel();
+        let holder = tokio::spawn(async move {
+            let db = Db::open(&DbConfig::new(url)).await.unwrap();
+            let lock = db.write(move |conn| {
+                blocks::lock(conn, DEFAULT_ORGANIZATION, block)?;
+                tell.send(()).unwrap();
+                // Nothing comes; it ends when the other end is dropped.
+                let _ = held.recv();
+                Ok::<_, Error>(())
+            });
+            lock.await.unwrap();
         });
-        held.await.unwrap();
-    })
+        is_locked.await.unwrap();
+        Self { hold, holder }
+    }
+
+    /// Waits until somebody has come to it.
+    pub(crate) async fn is_waited_for(&self, app: &App) {
+        let waits = || tokio::task::block_in_place(|| app.database.is_waited_for());
+        eventually("the tool waits for the block", waits).await;
+    }
+
+    pub(crate) async fn release(self) {
+        drop(self.hold);
+        self.holder.await.unwrap();
+    }
 }
 
 /// The first frames of a background run, up to the one for which this holds.
@@ -123,16 +146,15 @@ async fn a_tool_that_may_be_half_done_is_answered_as_interrupted() {
     on_two_nodes(async |app, other| {
         other.kill();
         let agent = new_agent(app, json!({ "parallel_tool_calls": true })).await;
-        let locked = locked_block(app, &agent).await;
+        let locked = LockedBlock::of(app, &agent).await;
         let call = |text: &str| {
             muisti_testkit::ScriptedCall::new("memory_insert", json!({ "label": "human", "new_string": text }))
         };
         app.model.push(Answer::tool_calls([call("Started."), call("Waiting.")]));
         let begun = begin(app, &agent, in_background("Note it.", false), ping).await;
-        wait_for_model(app, 1);
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        locked.is_waited_for(app).await;
         app.server.kill();
-        locked.await.unwrap();
+        locked.release().await;
         crash(app, |app| app.model.push(Answer::text("I see."))).await;
         let events = read_on(app, begun).await;
         let returned = events.iter().find(|event| is(event, "tool_return_message")).unwrap().json();

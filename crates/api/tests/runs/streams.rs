@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     assert_gapless, assert_goes_on, ended,
-    harness::{assert_error, each, id, on_each_database},
+    harness::{assert_error, each, id, on_each_database, when},
     history, in_background, is, kinds, messages_of, new_agent, note, read_all, read_until, replay, run_of, said,
-    stream, wait_for_model, when,
+    stream, wait_for_model,
 };
 
 /// What is left of a stream behind this place. Behind its end there is still to be told that this is the end.
@@ -154,14 +154,17 @@ async fn a_request_that_comes_again_is_the_run_that_it_made() {
         assert!(streams.iter().all(|stream| *stream == streams[0]), "{streams:#?}");
 
         // While the one before is going: it waits in the queue, and is known there too.
-        app.model.push(Answer::text("Slow.").delay(Duration::from_millis(700)));
+        app.model.push(Answer::text("Slow.").held());
         let mut busy = app.client().stream(&path, &message("second", "Wait.")).await.unwrap();
         read_until(&mut busy, |frame| frame["message_type"] == "ping").await;
         let mut queued = app.client().stream(&path, &message("third", "And then?")).await.unwrap();
         let ping = read_until(&mut queued, |frame| frame["message_type"] == "ping").await;
         let run = run_of(&ping);
         assert_eq!(app.list(&format!("/v1/runs/{run}")).await["status"], "created");
-        let again = stream(&mut app.client(), &path, message("third", "And then?")).await;
+        let again = app.client().stream(&path, &message("third", "And then?")).await.unwrap();
+        wait_for_model(app, 2);
+        app.model.release();
+        let again = read_all(again).await;
         assert_eq!(run_of(&again), run);
         assert_eq!(read_all(queued).await[..], again[1..]);
 
@@ -240,11 +243,12 @@ async fn without_pings_the_stream_begins_with_what_the_agent_does() {
 async fn a_run_whose_agent_is_deleted_ends_for_its_readers_too() {
     on_each_database(async |app| {
         let agent = new_agent(app, json!({})).await;
-        app.model.push(Answer::text("Too late.").delay(Duration::from_millis(500)));
+        app.model.push(Answer::text("Too late.").held());
         let mut reader = app.client().stream(&messages_of(&agent), &in_background("Hi.", true)).await.unwrap();
         let begun = read_until(&mut reader, |frame| frame["message_type"] == "ping").await;
         wait_for_model(app, 1);
         app.delete(&format!("/v1/agents/{agent}")).await.expect_json();
+        app.model.release();
         let rest = read_all(reader).await;
         assert!(rest.last().unwrap().is_done());
         assert_eq!(rest.iter().filter(|event| is(event, "stop_reason")).count(), 1, "{rest:?}");

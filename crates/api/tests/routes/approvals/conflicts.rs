@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     answers, careful, conversation, gave, history, insert, look, memory, messages, messages_of, pause, pending, said,
-    streamed, the, until, yes,
+    streamed, the, yes,
 };
 use crate::harness::{assert_error, on_each_database};
 
@@ -68,7 +68,7 @@ async fn in_the_background_it_is_the_run_that_fails_and_says_what_waits() {
         let request = the(messages_of(&paused), "approval_request_message");
         let run = app.post(&format!("{}/async", messages(&agent)), said("Well?")).await.expect_json();
         let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
-        let run = until(app, &path, |run| run["completed_at"].is_string()).await;
+        let run = app.when(&path, |run| run["completed_at"].is_string()).await;
         assert_eq!((&run["status"], &run["stop_reason"]), (&json!("failed"), &json!("error")));
         let error = &run["metadata"]["error"];
         assert!(error["detail"].as_str().unwrap().contains("waiting for approval"), "{error}");

@@ -9,6 +9,7 @@ mod pausing;
 mod policies;
 mod repeats;
 mod resuming;
+mod rules;
 
 use muisti_testkit::{Answer, ScriptedCall, SseEvent};
 use serde_json::{Value, json};
@@ -147,16 +148,4 @@ fn the<'a>(messages: &'a [Value], kind: &str) -> &'a Value {
 fn calls(message: &Value) -> Vec<String> {
     let list = message["tool_calls"].as_array().or(message["tool_returns"].as_array()).unwrap();
     list.iter().map(|call| call["tool_call_id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// What this path gives as soon as it is as expected.
-async fn until(app: &mut App, path: &str, expected: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..200 {
-        let found = app.list(path).await;
-        if expected(&found) {
-            return found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("{path} does not become what is expected: {}", app.list(path).await);
 }

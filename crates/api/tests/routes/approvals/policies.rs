@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     answers, calls, careful, conversation, history, insert, kinds, look, memory, messages, messages_of, pause, pending,
-    said, streamed, the, until, yes,
+    said, streamed, the, yes,
 };
 use crate::harness::{App, assert_error, on_each_database, on_sqlite};
 
@@ -58,7 +58,7 @@ async fn a_message_can_deny_what_waits() {
         let path = format!("{}/async", messages(&agent));
         let run = with(app, "deny").post(&path, &said("Never mind.")).await.unwrap().expect_json();
         let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
-        assert_eq!(until(app, &path, |run| run["completed_at"].is_string()).await["status"], "completed");
+        assert_eq!(app.when(&path, |run| run["completed_at"].is_string()).await["status"], "completed");
         let odd = with(app, "perhaps").post(&messages(&agent), &said("Hi.")).await.unwrap();
         assert_error(&odd, 422, HEADER);
     })
@@ -115,13 +115,16 @@ async fn a_chat_client_can_deny_what_it_cannot_approve() {
 
 #[tokio::test]
 async fn calls_wait_no_longer_than_they_may() {
-    let expire = |server: ServerBuilder| server.env("MUISTI_APPROVAL_LIFETIME", "1");
-    on_sqlite(expire, async |app| {
+    let expire = |seconds: &'static str| move |server: ServerBuilder| server.env("MUISTI_APPROVAL_LIFETIME", seconds);
+    on_sqlite(expire("60"), async |app| {
         let agent = careful(app, json!({})).await;
         pause(app, &agent, [insert("call_1", "One.")]).await;
         app.post(&messages(&agent), answers([yes("call_1")])).await.expect_json();
         assert_eq!(memory(app, &agent).await, "One.", "in time");
-
+    })
+    .await;
+    on_sqlite(expire("1"), async |app| {
+        let agent = careful(app, json!({})).await;
         pause(app, &agent, [insert("call_2", "Two.")]).await;
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         app.post(&messages(&agent), said("Are you there?")).await.expect_json();
@@ -137,7 +140,7 @@ async fn calls_wait_no_longer_than_they_may() {
         let answer = app.post(&messages(&agent), answers([yes("call_3")])).await.expect_json();
         assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
         assert!(app.model.last_request().last_text().contains("in time"), "the model is told");
-        assert_eq!(memory(app, &agent).await, "One.", "an answer that comes too late lets nothing through");
+        assert_eq!(memory(app, &agent).await, "", "an answer that comes too late lets nothing through");
         let listed = history(app, &agent).await;
         assert_eq!(kinds(&listed[listed.len() - 2..]), ["tool_return_message", "assistant_message"]);
     })

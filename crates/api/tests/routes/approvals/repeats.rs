@@ -124,7 +124,7 @@ async fn the_answer_of_a_turn_that_was_cancelled_later_is_known() {
         let run = app.post(&format!("{}/async", messages(&agent)), answers([yes("call_1")])).await.expect_json();
         let run = run["id"].as_str().unwrap().to_owned();
         let of_run = format!("/v1/runs/{run}/messages");
-        super::until(app, &of_run, |messages| messages.to_string().contains("tool_return_message")).await;
+        app.when(&of_run, |messages| messages.to_string().contains("tool_return_message")).await;
         let cancelled = app.client.send("POST", &super::cancel(&agent), None).await.unwrap().expect_json();
         assert_eq!(cancelled, json!({ run: "cancelled" }));
         let answer = app.post(&messages(&agent), answers([yes("call_1")])).await.expect_json();

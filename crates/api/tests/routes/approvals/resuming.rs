@@ -201,7 +201,7 @@ async fn an_answer_can_be_given_in_the_background() {
         pause(app, &agent, [insert("call_1", "Green.")]).await;
         let run = app.post(&format!("{}/async", messages(&agent)), answers([yes("call_1")])).await.expect_json();
         let run = format!("/v1/runs/{}", run["id"].as_str().unwrap());
-        let ended = super::until(app, &run, |run| run["completed_at"].is_string()).await;
+        let ended = app.when(&run, |run| run["completed_at"].is_string()).await;
         assert_eq!((&ended["status"], &ended["stop_reason"]), (&json!("completed"), &json!("end_turn")));
         assert_eq!(memory(app, &agent).await, "Green.");
 

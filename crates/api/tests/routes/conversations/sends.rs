@@ -1,12 +1,10 @@
 //! Messages sent to conversations.
 
-use std::time::Duration;
-
 use muisti_testkit::{Answer, Backend, Client, Response, Server, ServerBuilder, SseEvent};
 use serde_json::{Value, json};
 
 use super::{UNKNOWN, UNKNOWN_AGENT};
-use crate::harness::{App, assert_error, each, id, on_each_database};
+use crate::harness::{App, assert_error, each, eventually, id, on_each_database};
 
 /// Where messages to a history are sent.
 pub(super) fn messages_of(history: &str) -> String {
@@ -146,7 +144,7 @@ async fn conversations_of_one_agent_go_on_side_by_side_and_do_not_see_each_other
         ];
         app.model.answer_with(|request| {
             let said = request.last_user().unwrap();
-            Answer::text(&format!("You said: {said}")).delay(Duration::from_millis(600))
+            Answer::text(&format!("You said: {said}")).held()
         });
         for round in 0..2 {
             app.model.clear_requests();
@@ -154,8 +152,9 @@ async fn conversations_of_one_agent_go_on_side_by_side_and_do_not_see_each_other
                 .map(|n| app.sending(&names[n], json!({ "input": format!("{round} to {n}"), "streaming": n == 0 })))
                 .collect();
             // All are asked before the first has its answer.
-            app.model.wait_for_requests(names.len());
+            app.asked(names.len()).await;
             assert!(sends.iter().all(|send| !send.is_finished()));
+            app.model.release();
             for send in sends {
                 assert_eq!(send.await.unwrap().status, 200);
             }
@@ -183,12 +182,17 @@ async fn of_two_sends_to_one_conversation_one_is_refused_with_the_run_that_works
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;
         let made = app.conversation(&agent, json!({})).await;
-        app.model.always(Answer::text("Here.").delay(Duration::from_millis(500)));
+        app.model.always(Answer::text("Here."));
         for name in [id(&made), id(&agent)] {
             for streaming in [true, false] {
+                app.model.clear_requests();
+                app.model.push(Answer::text("Here.").held());
                 let sends: Vec<_> = (0..2)
                     .map(|n| app.sending(name, json!({ "input": format!("Number {n}."), "streaming": streaming })))
                     .collect();
+                app.asked(1).await;
+                eventually("one of them has its answer", || sends.iter().any(|send| send.is_finished())).await;
+                app.model.release();
                 let mut answers = Vec::new();
                 for send in sends {
                     answers.push(send.await.unwrap());
@@ -241,11 +245,12 @@ async fn the_time_of_the_last_message_is_that_of_the_request() {
         let agent = app.agent(json!({})).await;
         let made = app.conversation(&agent, json!({})).await;
         assert_eq!(made["last_message_at"], Value::Null);
-        app.model.push(Answer::text("At last.").delay(Duration::from_millis(700)));
+        app.model.push(Answer::text("At last.").held());
         let sending = app.sending(id(&made), json!({ "input": "Well?", "streaming": false }));
-        app.model.wait_for_requests(1);
+        app.asked(1).await;
         let at = app.again(&made).await["last_message_at"].clone();
         assert!(at.is_string() && !sending.is_finished());
+        app.model.release();
         sending.await.unwrap().expect_json();
         assert_eq!(app.again(&made).await["last_message_at"], at);
         app.send(id(&made), "And?").await.expect_json();
@@ -297,16 +302,18 @@ async fn turns_are_listed_from_either_end() {
 async fn sends_to_an_agent_wait_in_the_order_in_which_they_came() {
     on_each_database(async |app| {
         let agent = app.agent(json!({})).await;
-        app.model.always(Answer::text("Here.").delay(Duration::from_millis(300)));
+        app.model.push(Answer::text("Here.").held());
         let mut sends = Vec::new();
         for n in 0..4 {
             let (mut client, path) = (app.client(), format!("/v1/agents/{}/messages", id(&agent)));
             let body = json!({ "input": format!("{n}") });
             sends.push(tokio::spawn(async move { client.post(&path, &body).await.unwrap() }));
-            tokio::time::sleep(Duration::from_millis(60)).await;
+            app.active(n + 1).await;
         }
         // Who sends to the same history as to a conversation does not wait.
         assert_error(&app.send(id(&agent), "Me too.").await, 409, "is currently being processed");
+        app.asked(1).await;
+        app.model.release();
         for send in sends {
             send.await.unwrap().expect_json();
         }
@@ -374,13 +381,14 @@ async fn two_servers_agree_on_who_works_on_a_conversation() {
     let agent = app.agent(json!({})).await;
     let made = app.conversation(&agent, json!({})).await;
     let other = app.conversation(&agent, json!({})).await;
-    app.model.always(Answer::text("Here.").delay(Duration::from_millis(1500)));
+    app.model.push(Answer::text("Here.").held());
     let sending = app.sending(id(&made), json!({ "input": "Here first.", "streaming": false }));
-    app.model.wait_for_requests(1);
+    app.asked(1).await;
     let body = json!({ "input": "Me too.", "streaming": false });
     let refused = elsewhere.post(&messages_of(id(&made)), &body).await.unwrap();
     assert!(!sending.is_finished());
     assert_error(&refused, 409, "is currently being processed");
+    app.model.release();
     let answer = sending.await.unwrap().expect_json();
     assert_eq!(refused.json()["run_id"], answer["messages"][0]["run_id"]);
     for name in [id(&made), id(&other)] {

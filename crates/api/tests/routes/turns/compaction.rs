@@ -1,12 +1,10 @@
 //! Histories that outgrow the window while turns go on: what gives way to a summary, and who sees it.
 
-use std::time::Duration;
-
 use muisti_testkit::{Answer, SeenRequest};
 use serde_json::{Value, json};
 
 use super::kinds;
-use crate::harness::{App, each, id, on_each_database};
+use crate::harness::{App, LIMIT, each, id, on_each_database};
 
 const WINDOW: i64 = 8_192;
 /// More than nine tenths of the window.
@@ -398,11 +396,10 @@ async fn a_run_is_cancelled_while_a_summary_is_written() {
         let mut sender = app.client();
         let path = format!("/v1/agents/{agent}/messages");
         let sending = tokio::spawn(async move { sender.post(&path, &json!({"input": "One more."})).await.unwrap() });
-        while app.model.requests().len() < 4 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        app.asked(4).await;
         app.post(&format!("/v1/agents/{agent}/messages/cancel"), json!({})).await.expect_json();
-        let answer = tokio::time::timeout(Duration::from_secs(5), sending).await.unwrap().unwrap().expect_json();
+        // Nobody waits for the summary, which would be given up after three minutes.
+        let answer = tokio::time::timeout(LIMIT, sending).await.unwrap().unwrap().expect_json();
         assert_eq!(answer["stop_reason"]["stop_reason"], "cancelled");
         // The step was over: what it said stays.
         let after = app.context_ids(&agent).await;

@@ -1,7 +1,5 @@
 //! What a request may ask of its turn, and what an agent keeps of the turns before.
 
-use std::time::{Duration, Instant};
-
 use muisti_testkit::Answer;
 use serde_json::{Value, json};
 
@@ -28,19 +26,6 @@ impl App {
     fn roles_asked(&self) -> Vec<String> {
         let request = self.model.last_request();
         request.messages().iter().map(|message| message["role"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// The run, when it has ended.
-    async fn ended(&mut self, run: &str) -> Value {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let run = self.list(&format!("/v1/runs/{run}")).await;
-            if run["completed_at"].is_string() {
-                return run;
-            }
-            assert!(Instant::now() < end, "it does not end: {run}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 }
 

@@ -38,29 +38,28 @@ async fn agents_do_not_wait_for_each_other() {
     on_each_database(async |app| {
         let slow = app.new_agent(json!({})).await;
         let quick = app.new_agent(json!({})).await;
-        app.model.answer_with(|request| {
-            let slow = request.last_user().is_some_and(|text| text.contains("slow"));
-            Answer::text("Here.").delay(Duration::from_millis(if slow { 1500 } else { 0 }))
-        });
+        app.model.push(Answer::text("Here.").held());
         let (mut client, path) = (app.client(), format!("/v1/agents/{slow}/messages"));
         let waiting = tokio::spawn(async move { client.post(&path, &json!({"input": "slow"})).await });
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        app.asked(1).await;
         app.say(&quick, "quick").await.expect_json();
         assert!(!waiting.is_finished());
+        app.model.release();
         waiting.await.unwrap().unwrap().expect_json();
     })
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_agent_that_is_deleted_in_the_middle_of_a_turn_is_not_found() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;
-        app.model.push(Answer::text("Here.").delay(Duration::from_millis(500)));
+        app.model.push(Answer::text("Here.").held());
         let (mut client, path) = (app.client(), format!("/v1/agents/{agent}/messages"));
         let waiting = tokio::spawn(async move { client.post(&path, &json!({"input": "Hi."})).await });
-        app.model.wait_for_requests(1);
+        app.asked(1).await;
         assert!(app.delete(&format!("/v1/agents/{agent}")).await.is_success());
+        app.model.release();
         assert_eq!(waiting.await.unwrap().unwrap().status, 404);
     })
     .await;
@@ -70,13 +69,22 @@ async fn an_agent_that_is_deleted_in_the_middle_of_a_turn_is_not_found() {
 async fn a_request_that_an_impatient_client_repeats_is_one_turn() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;
-        app.model.always(Answer::text("Let me think.").delay(Duration::from_millis(800)));
+        app.model.always(Answer::text("Let me think.").held());
         let (path, body) = (format!("/v1/agents/{agent}/messages"), json!({"input": "Hi."}));
-        let first = tokio::time::timeout(Duration::from_millis(300), app.client().post(&path, &body)).await;
-        assert!(first.is_err(), "the client gives up");
+        tokio::select! {
+            answer = async { app.client().post(&path, &body).await } => panic!("nobody has answered yet: {answer:?}"),
+            // The client gives up.
+            () = app.asked(1) => {}
+        }
 
         let mut again = app.client().with_header("x-stainless-retry-count", "1");
-        let answers = [again.post(&path, &body).await.unwrap(), again.post(&path, &body).await.unwrap()];
+        let release = async {
+            // Sooner or later: the repeat joins the turn, or gets what it has said.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            app.model.release();
+        };
+        let (answer, ()) = tokio::join!(again.post(&path, &body), release);
+        let answers = [answer.unwrap(), again.post(&path, &body).await.unwrap()];
 
         assert_eq!(answers[0].expect_json(), answers[1].expect_json());
         assert_eq!(app.model.requests().len(), 1);

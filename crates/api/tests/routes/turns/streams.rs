@@ -115,10 +115,16 @@ async fn pings_keep_a_silent_stream_open() {
     let often = |server: muisti_testkit::ServerBuilder| server.env("MUISTI_KEEPALIVE_INTERVAL", "0.1");
     on_sqlite(often, async |app| {
         let agent = app.new_agent(json!({})).await;
-        app.model.push(Answer::text("At last.").delay(Duration::from_millis(700)));
-        let frames = frames(&app.stream(&agent, "Hi.", true).await);
-        let pings = frames.iter().filter(|frame| frame["message_type"] == "ping").count();
-        assert!(pings >= 3, "{pings}");
+        app.model.push(Answer::text("At last.").held());
+        let body = json!({"input": "Hi.", "streaming": true, "stream_tokens": true});
+        let mut stream = app.client.stream(&format!("/v1/agents/{agent}/messages"), &body).await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(stream.next().await.unwrap().unwrap().json()["message_type"], "ping");
+        }
+        app.asked(1).await;
+        app.model.release();
+        let frames = frames(&stream.collect().await.unwrap());
+        assert!(kinds(&frames).contains(&"assistant_message"), "{frames:?}");
     })
     .await;
 }
