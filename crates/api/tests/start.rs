@@ -10,7 +10,7 @@
 )]
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use muisti_testkit::{Answer, Backend, ScriptedModel, Server, TestDatabase, agent_json, user_message};
 use serde_json::{Value, json};
@@ -87,17 +87,21 @@ async fn a_stop_lets_the_turn_in_progress_end() {
         let mut client = server.client();
         let agent = client.post("/v1/agents/", &agent_json("openai/gpt-4o-mini")).await.unwrap().expect_json();
         let path = format!("/v1/agents/{}/messages", agent["id"].as_str().unwrap());
-        model.push(Answer::text("one two three four five").chunk_delay(Duration::from_millis(100)));
+        model.push(Answer::text("one two three four five").held_at(3));
         let mut body = user_message("Count.");
         body["streaming"] = true.into();
         body["stream_tokens"] = true.into();
         let mut stream = client.stream(&path, &body).await.unwrap();
         while stream.next().await.unwrap().unwrap().json()["message_type"] != "assistant_message" {}
         server.ask_to_terminate();
+        while !server.log().contains("Stopping") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        model.release();
         let events = stream.collect().await.unwrap();
         assert!(events.last().unwrap().is_done(), "{events:?}");
         assert!(events.iter().all(|event| event.event.is_none()), "{events:?}");
-        assert!(server.wait_for_exit(Duration::from_secs(20)).success());
+        assert!(server.wait_for_exit(Duration::from_secs(60)).success());
 
         let server = server.restart();
         let history = server.client().get(&path).await.unwrap().expect_json();
@@ -109,9 +113,8 @@ async fn a_stop_lets_the_turn_in_progress_end() {
 fn an_idle_server_stops_at_once() {
     let database = Backend::Sqlite.fresh();
     let mut server = Server::builder(MUISTI, &database).start();
-    let begin = Instant::now();
-    assert!(server.terminate(Duration::from_secs(10)).success());
-    assert!(begin.elapsed() < Duration::from_secs(5), "it took {:?}", begin.elapsed());
+    // Without looking whether there is something to wait for it would be half a minute.
+    assert!(server.terminate(Duration::from_secs(15)).success());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long runs of a dead process may stay active.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The whole history, once nothing is under way any more.
 pub(crate) async fn settled_history(server: &Server, conversation: &Conversation) -> Vec<Value> {
