@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -32,21 +33,28 @@ def binary(name, variable):
     return str(max(builds, key=lambda build: build.stat().st_mtime))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def kept_port():
+    """A port, and the socket that keeps it: nobody else is given it, and whoever is told of it may listen there."""
+    keeper = socket.socket()
+    # On Linux such a port can be shared, as long as only one listens; elsewhere it is one that was free a moment ago.
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    port = keeper.getsockname()[1]
+    if not sys.platform.startswith("linux"):
+        keeper.close()
+    return port, keeper
 
 
 def call(method, url, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.loads(response.read() or b"null")
 
 
 class Model:
-    """The scripted model as a process. `say` queues answers, `requests` tells what it was asked."""
+    """The scripted model as a process. `say` queues answers, `requests` tells what it was asked, `release` lets go of
+    answers that are held."""
 
     def __init__(self):
         program = binary("scripted-model", "MUISTI_SCRIPTED_MODEL")
@@ -62,6 +70,9 @@ class Model:
 
     def say(self, *answers):
         self.script(answers=list(answers))
+
+    def release(self):
+        call("POST", f"{self.url}/__release")
 
     def requests(self):
         bodies = [request["body"] for request in call("GET", f"{self.url}/__requests")]
@@ -114,7 +125,7 @@ class Server:
     def __init__(self, model, database_url=None, **variables):
         self.program = os.path.abspath(binary("muisti", "MUISTI_BIN"))
         self.directory = tempfile.mkdtemp(prefix="muisti-sdk-")
-        self.port = free_port()
+        self.port, self.keeper = kept_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
         self.environment |= {"OPENAI_API_KEY": "scripted", "OPENAI_API_BASE": f"{model.url}/v1"}
@@ -158,6 +169,7 @@ class Server:
 
     def stop(self):
         self.kill()
+        self.keeper.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -184,7 +196,7 @@ def text_of(events):
 
 def until(what, holds=bool):
     """What is found, once this holds of it."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds(found := what()):
         assert time.monotonic() < end, f"it does not come to that: {found}"
         time.sleep(0.02)

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from letta_client import UnprocessableEntityError
 
-from harness import kinds, run_when, user
+from harness import kinds, run_when, until, user
 
 
 class Receiver:
@@ -40,10 +40,12 @@ def receiver():
 
 
 def test_a_background_run_is_answered_at_once_and_asked_for_later(client, agent, model):
-    model.say({"text": "I am here.", "delay_ms": 300})
+    model.say({"text": "I am here.", "held": True})
     run = client.agents.messages.create_async(agent.id, messages=user("Are you there?"))
     assert run.background is True
     assert run.status in ("created", "running")
+    until(model.requests)
+    model.release()
     run = run_when(client, run.id, lambda run: run.status == "completed")
     assert (run.stop_reason, run.callback_url) == ("end_turn", None)
     listed = list(client.runs.messages.list(run.id))
