@@ -6,16 +6,13 @@ mod context;
 mod endings;
 mod endless;
 mod forms;
-mod malformed;
 mod older;
 mod options;
 mod order;
 mod parallel;
-mod refusals;
 mod rules;
 mod shapes;
 mod skills;
-mod speech;
 mod streams;
 
 use muisti_testkit::{Response, SseEvent};
