@@ -2,11 +2,16 @@
 
 use serde_json::{Map, Value};
 
-/// The arguments of a tool call as an object. Strict JSON first, then what [`repair`] makes of it.
+/// What a model is told of arguments that end before they are complete, mostly because it ran out of tokens.
+const BROKEN_OFF: &str = "The arguments of this tool call broke off before their end, so they were not used. Send the \
+                          call again, and make it shorter: what is long can be done in several calls.";
+
+/// The arguments of a tool call as an object. Strict JSON first, then what [`repair`] makes of it, unless they break
+/// off: half an argument would do harm where the whole one was meant.
 ///
 /// # Errors
 ///
-/// One sentence for the model, when the text is no JSON object even with tolerance.
+/// What is wrong, for the model, when the text is no JSON object even with tolerance, or only the beginning of one.
 pub fn tool_arguments(text: &str) -> Result<Map<String, Value>, String> {
     let strict = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(map)) => return Ok(map),
@@ -19,24 +24,41 @@ pub fn tool_arguments(text: &str) -> Result<Map<String, Value>, String> {
         Ok(Value::Array(_)) => "an array".to_owned(),
         Ok(_) => "a single value".to_owned(),
         Err(e) => match repair(text) {
-            Some((Value::Object(map), _)) => return Ok(map),
+            Some(Repaired { broken_off: true, .. }) => return Err(BROKEN_OFF.to_owned()),
+            Some(Repaired { value: Value::Object(map), .. }) => return Ok(map),
             _ => format!("not valid JSON ({e})"),
         },
     };
     Err(format!("The arguments of a tool call must be one JSON object; these are {strict}."))
 }
 
-/// Reads the JSON value at the start of a text and returns it with what follows it. A text that breaks off is closed:
-/// an open string ends where the text ends, a key without a value gets null. Empty text is an empty object.
+/// Whether a text is a JSON object to every reader, however strict.
+pub fn is_object(text: &str) -> bool {
+    serde_json::from_str::<Map<String, Value>>(text).is_ok()
+}
+
+/// What [`repair`] has read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repaired<'a> {
+    /// The value.
+    pub value: Value,
+    /// What follows it.
+    pub rest: &'a str,
+    /// Whether the text ended in the middle of the value.
+    pub broken_off: bool,
+}
+
+/// Reads the JSON value at the start of a text. A text that breaks off is closed: an open string ends where the text
+/// ends, a key without a value gets null. Empty text is an empty object.
 ///
 /// `None` when the text does not begin like JSON.
-pub fn repair(text: &str) -> Option<(Value, &str)> {
+pub fn repair(text: &str) -> Option<Repaired<'_>> {
     if text.trim().is_empty() {
-        return Some((Value::Object(Map::new()), ""));
+        return Some(Repaired { value: Value::Object(Map::new()), rest: "", broken_off: false });
     }
-    let mut reader = Reader { rest: text.trim_start() };
+    let mut reader = Reader { rest: text.trim_start(), broken_off: false };
     let value = reader.value(0)?;
-    Some((value, reader.rest))
+    Some(Repaired { value, rest: reader.rest, broken_off: reader.broken_off })
 }
 
 /// Nesting deeper than this is no tool call, and must not exhaust the stack.
@@ -44,6 +66,7 @@ const DEEPEST: usize = 128;
 
 struct Reader<'a> {
     rest: &'a str,
+    broken_off: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -60,6 +83,13 @@ impl<'a> Reader<'a> {
             }
             None => false,
         }
+    }
+
+    /// Whether the text is at its end, where it must not be.
+    fn breaks_off(&mut self) -> bool {
+        self.skip_space();
+        self.broken_off |= self.rest.is_empty();
+        self.rest.is_empty()
     }
 
     fn value(&mut self, depth: usize) -> Option<Value> {
@@ -81,8 +111,7 @@ impl<'a> Reader<'a> {
         let mut map = Map::new();
         self.take('{');
         loop {
-            self.skip_space();
-            if self.rest.is_empty() || self.take('}') {
+            if self.breaks_off() || self.take('}') {
                 return Some(Value::Object(map));
             }
             if self.take(',') {
@@ -110,8 +139,7 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         self.take('[');
         loop {
-            self.skip_space();
-            if self.rest.is_empty() || self.take(']') {
+            if self.breaks_off() || self.take(']') {
                 return Some(Value::Array(items));
             }
             if self.take(',') {
@@ -153,6 +181,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.rest = "";
+        self.broken_off = true;
         out
     }
 
@@ -170,12 +199,11 @@ impl<'a> Reader<'a> {
     fn word(&mut self) -> Option<Value> {
         let end = self.rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
-        let broken_off = rest.is_empty();
+        let at_end = rest.is_empty();
         let word = word.to_ascii_lowercase();
         let known =
             [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null), ("none", Value::Null)];
-        let (_, value) =
-            known.into_iter().find(|(full, _)| *full == word || (broken_off && full.starts_with(&word)))?;
+        let (_, value) = known.into_iter().find(|(full, _)| *full == word || (at_end && full.starts_with(&word)))?;
         self.rest = rest;
         Some(value)
     }
@@ -210,22 +238,39 @@ mod tests {
             ("", json!({})),
             ("  ", json!({})),
             (r#"{"a": 1} and so on"#, json!({"a": 1})),
-            (r#"{"a": "unterm"#, json!({"a": "unterm"})),
-            (r#"{"a""#, json!({"a": null})),
-            (r#"{"a":"#, json!({"a": null})),
             (r#"{"a":, "b": 2}"#, json!({"a": null, "b": 2})),
             (r#"{"a": [1, 2,]}"#, json!({"a": [1, 2]})),
             (r#"{"a": True, "b": None, "c": 1.}"#, json!({"a": true, "b": null, "c": 1})),
-            (r#"{"a": -"#, json!({"a": "-"})),
             ("{\"a\": \"two\nlines\"}", json!({"a": "two\nlines"})),
-            (r#"{"a": "\ud83d\ude00 \u00e4 \ud83d"#, json!({"a": "😀 ä \u{fffd}"})),
+            (r#"{"a": "\ud83d\ude00 \u00e4 \ud83d"}"#, json!({"a": "😀 ä \u{fffd}"})),
         ] {
-            assert_eq!(repair(text).map(|(value, _)| value), Some(expected), "{text}");
+            let repaired = repair(text).unwrap();
+            assert_eq!((repaired.value, repaired.broken_off), (expected, false), "{text}");
         }
-        assert_eq!(repair(r#"{"a": 1} rest"#).unwrap().1, " rest");
+        assert_eq!(repair(r#"{"a": 1} rest"#).unwrap().rest, " rest");
         assert!(repair("hello").is_none());
         assert!(repair(r#"{"a" 1}"#).is_none());
         assert!(repair(&"[".repeat(100_000)).is_none());
+    }
+
+    #[test]
+    fn what_breaks_off_is_closed_and_said_to_be_broken_off() {
+        for (text, expected) in [
+            (r#"{"a": "unterm"#, json!({"a": "unterm"})),
+            (r#"{"a": "b""#, json!({"a": "b"})),
+            (r#"{"a": [1, 2"#, json!({"a": [1, 2]})),
+            (r#"{"a": {"b": 1}"#, json!({"a": {"b": 1}})),
+            (r#"{"a": tr"#, json!({"a": true})),
+            (r#"{"a""#, json!({"a": null})),
+            (r#"{"a":"#, json!({"a": null})),
+            (r#"{"a": -"#, json!({"a": "-"})),
+            ("{", json!({})),
+        ] {
+            let repaired = repair(text).unwrap();
+            assert_eq!((repaired.value, repaired.broken_off), (expected, true), "{text}");
+            assert_eq!(tool_arguments(text).unwrap_err(), BROKEN_OFF, "{text}");
+        }
+        assert_eq!(tool_arguments(r#"{"a": 1}{"a": "#).unwrap()["a"], 1, "the first object is whole");
     }
 
     #[test]
@@ -241,7 +286,10 @@ mod tests {
         fn any_prefix_of_an_object_is_an_object(text in r#"[a-z\\"\{\}\[\]:, 0-9é]{0,40}"#, at in 0usize..80) {
             let whole = json!({"k": text, "n": [1, {"x": null}], "t": true}).to_string();
             let cut = whole.char_indices().map(|(i, _)| i).nth(at).unwrap_or(whole.len());
-            prop_assert!(matches!(repair(&whole[..cut]), Some((Value::Object(_), _))));
+            let repaired = repair(&whole[..cut]).unwrap();
+            prop_assert!(repaired.value.is_object());
+            prop_assert_eq!(repaired.broken_off, 0 < cut && cut < whole.len());
+            prop_assert_eq!(is_object(&whole[..cut]), cut == whole.len());
         }
 
         #[test]
@@ -252,7 +300,7 @@ mod tests {
         #[test]
         fn valid_json_is_read_as_itself(text in ".{0,20}", number in any::<i64>()) {
             let value = json!({"a": text, "b": [number, null, true], "c": {"d": []}});
-            prop_assert_eq!(repair(&value.to_string()).unwrap().0, value);
+            prop_assert_eq!(repair(&value.to_string()).unwrap().value, value);
         }
     }
 }
