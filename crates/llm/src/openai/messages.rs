@@ -4,13 +4,21 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::chat::{ChatMessage, ChatPart, ToolCallOut};
+use crate::json;
 use crate::provider::ProviderKind;
 use crate::tables::reads_images;
 
 /// Longer tool call ids are cut, on calls and returns alike: other providers' ids may be longer than OpenAI takes.
 const LONGEST_TOOL_CALL_ID: usize = 29;
+
+/// A longer tool name is refused, and so is every request after it that has its call in it.
+const LONGEST_TOOL_NAME: usize = 64;
+
+/// What a call is said to be of that the model has given no name.
+const NAMELESS: &str = "unknown_tool";
 
 /// What stands in the place of an image for a model that reads none.
 pub(super) const NO_IMAGE: &str = "[Image omitted: this model reads text only]";
@@ -74,8 +82,8 @@ pub(super) struct Call<'a> {
 
 #[derive(Serialize)]
 pub(super) struct CalledFunction<'a> {
-    name: &'a str,
-    arguments: &'a str,
+    name: Cow<'a, str>,
+    arguments: Cow<'a, str>,
 }
 
 /// The messages of a request to this model, which may be one of OpenAI's reasoning models.
@@ -151,8 +159,27 @@ fn shown<'a>(returned: &mut Vec<Part<'a>>) -> Option<Message<'a>> {
 }
 
 fn wire_call<'a>(ids: &ToolCallIds<'_>, call: &'a ToolCallOut) -> Call<'a> {
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    Call { id: ids.wire(&call.id), kind: "function", function: CalledFunction { name: &call.name, arguments } }
+    let function = CalledFunction { name: tool_name(&call.name), arguments: arguments(&call.arguments) };
+    Call { id: ids.wire(&call.id), kind: "function", function }
+}
+
+/// The arguments of an earlier call as an object. Models write others at times, and strict providers refuse every later
+/// request for them.
+fn arguments(written: &str) -> Cow<'_, str> {
+    if json::is_object(written) {
+        return Cow::Borrowed(written);
+    }
+    json::tool_arguments(written).map_or(Cow::Borrowed("{}"), |read| Cow::Owned(Value::Object(read).to_string()))
+}
+
+/// The name of an earlier call in the characters that providers take.
+fn tool_name(written: &str) -> Cow<'_, str> {
+    let taken = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match written.chars().count() {
+        0 => Cow::Borrowed(NAMELESS),
+        1..=LONGEST_TOOL_NAME if written.chars().all(taken) => Cow::Borrowed(written),
+        _ => written.chars().take(LONGEST_TOOL_NAME).map(|c| if taken(c) { c } else { '_' }).collect(),
+    }
 }
 
 /// Whether the model reads images.

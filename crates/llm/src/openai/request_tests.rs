@@ -171,6 +171,34 @@ fn messages_take_the_form_of_the_wire() {
 }
 
 #[test]
+fn calls_of_a_malformed_answer_are_sent_in_a_form_that_every_provider_takes() {
+    let long = "n".repeat(70);
+    let calls = [
+        ("t", r#"{"a": 1}"#, "t", r#"{"a": 1}"#),
+        ("t", r#"{"a": 1}{"a": 2}"#, "t", r#"{"a":1}"#),
+        ("t", r#""{\"a\": 1}""#, "t", r#"{"a":1}"#),
+        ("t", r#"{"a": "half a sent"#, "t", "{}"),
+        ("t", "[1]", "t", "{}"),
+        ("t", "remember this", "t", "{}"),
+        ("", "", "unknown_tool", "{}"),
+        ("a tool.of<mine>", " ", "a_tool_of_mine_", "{}"),
+        (long.as_str(), "{}", &long[..64], "{}"),
+    ];
+    let call = |(at, (name, arguments, ..)): (usize, &(&str, &str, &str, &str))| ToolCallOut {
+        id: at.to_string(),
+        name: (*name).to_owned(),
+        arguments: (*arguments).to_owned(),
+    };
+    let tool_calls = calls.iter().enumerate().map(call).collect();
+    let messages = vec![ChatMessage::Assistant { text: None, reasoning: None, tool_calls, name: None }];
+    let sent = openai(&ChatRequest { messages, ..request("gpt-4o") });
+    for (at, (.., name, arguments)) in calls.iter().enumerate() {
+        let function = &sent["messages"][0]["tool_calls"][at]["function"];
+        assert_eq!((&function["name"], &function["arguments"]), (&json!(name), &json!(arguments)));
+    }
+}
+
+#[test]
 fn long_caching_and_the_priority_tier_are_asked_of_openai_alone() {
     let sent = openai(&request("gpt-5.4-fast"));
     assert_eq!((&sent["model"], &sent["service_tier"]), (&json!("gpt-5.4"), &json!("priority")));
