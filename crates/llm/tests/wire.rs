@@ -141,7 +141,7 @@ async fn a_stream_that_breaks_off_is_said_to_be_broken() {
         assert!(error.to_string().contains("broke off"), "{error}");
     }
     assert_eq!(fails(Answer::text("x").ending(Ending::Cut), false).await.kind, LlmErrorKind::BrokenStream);
-    assert_eq!(fails(Answer::tokens(9).broken_frame_at(3), true).await.kind, LlmErrorKind::BrokenStream);
+    assert_eq!(fails(Answer::tokens(9).broken_frame_at(3), true).await.kind, LlmErrorKind::InvalidResponse);
     assert_eq!(times_out(Answer::tokens(20).ending_after(5, Ending::Hang)).await, LlmErrorKind::Timeout);
     let model = ScriptedModel::start();
     model.push(Answer::text("All of it.").ending(Ending::NoDone));

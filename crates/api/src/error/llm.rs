@@ -8,7 +8,10 @@ use crate::managers::llm::{LlmError, LlmErrorKind};
 /// The HTTP status for an error of this class.
 pub(super) fn status(error: &LlmError) -> StatusCode {
     match error.kind {
-        LlmErrorKind::BadRequest | LlmErrorKind::ContextOverflow | LlmErrorKind::Unsupported => StatusCode::BAD_REQUEST,
+        LlmErrorKind::BadRequest
+        | LlmErrorKind::ContextOverflow
+        | LlmErrorKind::InvalidResponse
+        | LlmErrorKind::Unsupported => StatusCode::BAD_REQUEST,
         LlmErrorKind::Authentication => StatusCode::UNAUTHORIZED,
         LlmErrorKind::InsufficientCredits => StatusCode::PAYMENT_REQUIRED,
         LlmErrorKind::RateLimit => StatusCode::TOO_MANY_REQUESTS,
@@ -22,6 +25,10 @@ pub(super) fn status(error: &LlmError) -> StatusCode {
 pub(super) fn envelope(error: &LlmError) -> Value {
     if error.is_context_overflow() {
         return json!({ "detail": format!("CONTEXT_WINDOW_EXCEEDED: {error}") });
+    }
+    // Nobody has failed in a way that has a name of its own: what came is not an answer.
+    if error.kind == LlmErrorKind::InvalidResponse {
+        return json!({ "detail": error.to_string() });
     }
     let (kind, message) = match error.kind {
         LlmErrorKind::BadRequest | LlmErrorKind::Unsupported => {

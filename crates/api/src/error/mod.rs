@@ -176,7 +176,9 @@ fn manager_status(error: &Error) -> StatusCode {
         Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,
         Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Llm(error) => llm::status(error),
-        Error::Unavailable(_) | Error::Interrupted { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::Interrupted { .. } | Error::EndedBefore(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -231,6 +233,10 @@ fn manager_response(error: &Error, mut response: HttpResponseBuilder) -> HttpRes
         Error::Interrupted { kept: true } => {
             do_not_retry(&mut response);
             response.json(json!({ "detail": error.to_string() }))
+        }
+        Error::EndedBefore(ended) => {
+            do_not_retry(&mut response);
+            response.json(json!({ "detail": error.to_string(), "run_id": ended.run_id }))
         }
         Error::Unavailable(_) | Error::Interrupted { kept: false } => {
             response.insert_header((header::RETRY_AFTER, "1"));
@@ -335,6 +341,9 @@ mod tests {
             assert_eq!((given, retry), (status, Some("false".to_owned())));
             assert_eq!(body["error"]["type"], name);
         }
+        let (status, _, _, body) =
+            answer(Error::Llm(LlmError::new(LlmErrorKind::InvalidResponse, "lab", "Gibberish.")));
+        assert_eq!((status, body), (400, json!({ "detail": "Model provider 'lab': Gibberish." })));
     }
 
     #[test]

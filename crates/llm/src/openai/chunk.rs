@@ -280,7 +280,7 @@ impl ChunkReader {
     fn unreadable(&self, json: &str) -> LlmError {
         let start: String = json.chars().take(80).collect();
         LlmError::new(
-            LlmErrorKind::BrokenStream,
+            LlmErrorKind::InvalidResponse,
             &self.provider,
             format!("a piece of the answer is not readable JSON ('{start}')."),
         )

@@ -144,7 +144,7 @@ fn an_answer_without_its_end_is_broken() {
     let mut events = Vec::new();
     half.read(&delta(json!({"content": "Hal"})), &mut events).unwrap();
     assert_eq!(half.end(false, &mut events).unwrap_err().kind, LlmErrorKind::BrokenStream);
-    assert_eq!(reader().read("{\"cho", &mut events).unwrap_err().kind, LlmErrorKind::BrokenStream);
+    assert_eq!(reader().read("{\"cho", &mut events).unwrap_err().kind, LlmErrorKind::InvalidResponse);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use tokio::time::{Instant, timeout};
@@ -119,12 +119,18 @@ impl Reading {
             let limit = limit.min(self.deadline.saturating_duration_since(Instant::now()));
             match timeout(limit, self.pieces.next()).await {
                 Ok(Some(Ok(event))) if event.data.trim() == "[DONE]" => self.end(true),
-                Ok(Some(Ok(event))) => self.read(&event.event, event.data.trim()),
+                Ok(Some(Ok(event))) => {
+                    self.read(&event.event, event.data.trim());
+                    self.tell_torn_from_unreadable();
+                }
                 Ok(None) => self.end(false),
                 // The answer itself is whole; only its usage may be missing.
                 Ok(Some(Err(_))) | Err(_) if finished => self.end(true),
                 Ok(Some(Err(EventStreamError::Transport(error)))) => self.failed = Some(error),
-                Ok(Some(Err(e))) => self.fail(LlmErrorKind::BrokenStream, format!("the answer cannot be read: {e}.")),
+                Ok(Some(Err(e))) => {
+                    self.fail(LlmErrorKind::InvalidResponse, format!("the answer cannot be read: {e}."));
+                    self.tell_torn_from_unreadable();
+                }
                 Err(_) => self.fail(LlmErrorKind::Timeout, format!("nothing came for {limit:?}.")),
             }
         }
@@ -144,6 +150,14 @@ impl Reading {
             // What comes after the whole answer cannot spoil it.
             Some(_) if finished => self.end(true),
             failed => self.failed = failed,
+        }
+    }
+
+    /// A piece that nothing follows is not wrong, but torn: the connection was closed in the middle of it.
+    fn tell_torn_from_unreadable(&mut self) {
+        let unreadable = self.failed.as_ref().is_some_and(|error| error.kind == LlmErrorKind::InvalidResponse);
+        if unreadable && matches!(self.pieces.next().now_or_never(), Some(None)) {
+            self.end(false);
         }
     }
 
