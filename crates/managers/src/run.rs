@@ -1,5 +1,7 @@
 //! Runs: what requests have made agents do.
 
+use std::time::{Duration, Instant};
+
 use muisti_orm::{
     Conn, Order, Page, agents,
     messages::{self, MessageFilter},
@@ -13,6 +15,9 @@ use muisti_orm::{
 
 use crate::{Actor, Error, Result, Services, message::speaks_in_text};
 
+/// How long a cancelled run may take to be wound up before a request to delete it is refused, and how often to look.
+const WINDING_UP: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(100);
 /// How many active runs are listed without a page.
 const ACTIVE: i64 = 100;
 
@@ -82,23 +87,30 @@ impl RunManager<'_> {
         self.0.db().read(move |conn| runs::metrics(conn, organization, id)?.ok_or_else(|| missing(id))).await
     }
 
-    /// Deletes a run. What it said and did stays: its messages and steps are those of no run from now on.
+    /// Deletes a run. What it said and did stays: its messages and steps are those of no run from now on. One that was
+    /// cancelled just now is waited for, until nobody works on it any more.
     ///
     /// # Errors
     /// 404 when there is no such run, 409 while it is going.
     pub async fn delete(&self, actor: &Actor, id: RunId) -> Result<()> {
         let actor = *actor;
-        let write = move |conn: &mut Conn| {
+        let deadline = Instant::now() + WINDING_UP;
+        let delete = move |conn: &mut Conn| {
             let run = get(conn, &actor, id)?;
-            if runs::delete(conn, actor.organization_id, id)? {
-                return Ok(());
-            }
-            Err(Error::Conflict(format!(
-                "Run {id} is {} and cannot be deleted before it has ended. Cancel it first, or wait.",
-                run.status
-            )))
+            let deleted = runs::delete(conn, actor.organization_id, id)?;
+            Ok::<_, Error>((!deleted).then_some(run.status))
         };
-        self.0.db().write(write).await
+        loop {
+            match self.0.db().write(delete).await? {
+                None => return Ok(()),
+                Some(status) if !status.is_going() && Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                Some(status) => {
+                    return Err(Error::Conflict(format!(
+                        "Run {id} is {status} and cannot be deleted before it has ended. Cancel it first, or wait."
+                    )));
+                }
+            }
+        }
     }
 
     /// A page of the messages of a run, its input among them, shown as the request asked for.

@@ -319,6 +319,9 @@ async fn a_run_is_cancelled_through_another_server() {
                 let mut events = read_until(&mut stream, |frame| frame["message_type"] == "ping").await;
                 wait_for_model(app, 1);
                 let run = run_of(&events);
+                let (mut elsewhere, of) = (other.client(), run.clone());
+                let elsewhere =
+                    tokio::spawn(async move { if waits { Vec::new() } else { replay(&mut elsewhere, &of, 0).await } });
                 let asked = Instant::now();
                 let outcome = cancel(&mut other.client(), &agent, json!({})).await;
                 assert_eq!(outcome, json!({ run.clone(): "cancelled" }));
@@ -328,6 +331,7 @@ async fn a_run_is_cancelled_through_another_server() {
                 assert_is_cancelled(app, &run, &["cancelled"]).await;
                 if !waits {
                     assert_eq!(replay(&mut other.client(), &run, 0).await, events);
+                    assert_eq!(elsewhere.await.unwrap(), events, "while it is wound up and after");
                 }
                 let asked = Instant::now();
                 other.client().post(&messages_of(&agent), &json!({ "input": "Hi." })).await.unwrap().expect_json();
@@ -335,6 +339,24 @@ async fn a_run_is_cancelled_through_another_server() {
             })
             .await;
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_just_cancelled_through_another_server_can_be_deleted() {
+    on_two_nodes(async |app, other| {
+        let agent = new_agent(app, json!({})).await;
+        app.model.push(Answer::hang());
+        let mut stream = app.client().stream(&messages_of(&agent), &in_background("Hi.", true)).await.unwrap();
+        let begun = read_until(&mut stream, |frame| frame["message_type"] == "ping").await;
+        wait_for_model(app, 1);
+        let path = format!("/v1/runs/{}", run_of(&begun));
+        assert_eq!(other.client().delete(&path).await.unwrap().status, 409, "it is going");
+        cancel(&mut other.client(), &agent, json!({})).await;
+        assert_eq!(other.client().delete(&path).await.unwrap().status, 200);
+        assert_eq!(other.client().get(&path).await.unwrap().status, 404);
+        assert_goes_on(app, &agent).await;
     })
     .await;
 }

@@ -120,6 +120,33 @@ async fn a_server_that_was_frozen_for_longer_than_a_lease_drops_what_others_carr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_frozen_adds_no_pieces_to_the_answer_of_the_other_one() {
+    on_two_nodes(async |app, other| {
+        let agent = new_agent(app, json!({})).await;
+        app.model.push(Answer::tokens(300).chunk_delay(Duration::from_millis(10)));
+        let mut stream = app.client().stream(&messages_of(&agent), &in_background("Hi.", true)).await.unwrap();
+        let begun = read_until(&mut stream, |frame| frame["message_type"] == "assistant_message").await;
+        let run = run_of(&begun);
+        app.server.freeze();
+        app.model.push(Answer::tokens(60).chunk_delay(Duration::from_millis(30)));
+        wait_for_model(app, 2);
+        // While the other one writes, what had come for the frozen one is waiting for it.
+        app.server.go_on();
+        let events = replay(&mut other.client(), &run, 0).await;
+        assert_gapless(&events, 0);
+        let said: Vec<Value> =
+            events.iter().filter(|event| is(event, "assistant_message")).map(SseEvent::json).collect();
+        let answer = history(&mut other.client(), &agent).await.pop().unwrap();
+        let from = said.iter().position(|piece| piece["id"] == answer["id"]).unwrap();
+        let text: String = each(&json!(said[from..]), "content").concat();
+        assert_eq!(answer["content"], text, "{said:#?}");
+        assert!(said[from..].iter().all(|piece| piece["id"] == answer["id"]), "{said:#?}");
+        assert_eq!(replay(&mut app.client(), &run, 0).await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hands_background_runs_to_the_other_server_at_once() {
     let slow_lease = |server: muisti_testkit::ServerBuilder| server.env("MUISTI_SHUTDOWN_GRACE", "1");
     if !muisti_testkit::Backend::all().contains(&muisti_testkit::Backend::Postgres) {

@@ -159,6 +159,8 @@ impl Turn {
             }
             runs::Standing::Gone => {}
         }
+        // Before anybody hears of the end: what comes next finds the history free.
+        self.guard = None;
         self.sink.publish(staged);
         standing
     }
