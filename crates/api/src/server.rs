@@ -37,6 +37,8 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     }
     tokio::spawn(opened.services.clone().stay_alive());
     tokio::spawn(opened.services.clone().post_callbacks());
+    // Before the first request can come: a signal must never find nobody who listens.
+    let mut signals = Signals::new()?;
     let server = Application::new(opened.services.clone(), settings).serve(listener, args.workers, LAST_BYTES)?;
     let handle = server.handle();
     tokio::pin!(server);
@@ -55,7 +57,6 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let services = opened.services.clone();
     tokio::spawn(async move { tell_models(&services).await });
 
-    let mut signals = Signals::new()?;
     tokio::select! {
         result = &mut server => return result.context("The server stopped"),
         () = signals.next() => {}
