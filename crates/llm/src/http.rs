@@ -6,6 +6,7 @@ mod client;
 mod retry;
 
 pub use base_url::BaseUrl;
+pub(crate) use base_url::without_password;
 pub use built::{Built, cause};
-pub(crate) use client::Client;
+pub(crate) use client::{Client, LARGEST_BODY};
 pub(crate) use retry::retry_after;

@@ -10,6 +10,8 @@ pub struct BaseUrl {
     root: String,
     /// With the version: where `/chat/completions` hangs.
     api: String,
+    /// [`Self::api`] without user name and password.
+    shown: String,
 }
 
 impl BaseUrl {
@@ -52,7 +54,8 @@ impl BaseUrl {
         root.set_path(&root_path);
         parsed.set_path(&api_path);
         let text = |url: reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { root: text(root), api: text(parsed) })
+        let api = text(parsed);
+        Ok(Self { root: text(root), shown: without_password(&api), api })
     }
 
     /// Without the version and without a trailing slash.
@@ -63,6 +66,11 @@ impl BaseUrl {
     /// With the version and without a trailing slash.
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// [`Self::api`] as it may be shown: without user name and password.
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Whether the host is this machine, which no proxy can reach for us.
@@ -84,17 +92,22 @@ fn is_version(segment: &str) -> bool {
     segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// An address without the user name and the password in it.
+pub(crate) fn without_password(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(mut parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+            let _ = parsed.set_password(None);
+            let _ = parsed.set_username("");
+            parsed.into()
+        }
+        _ => url.to_owned(),
+    }
+}
+
 /// A password in the address is not shown.
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match reqwest::Url::parse(&self.api) {
-            Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
-                let _ = url.set_password(None);
-                let _ = url.set_username("");
-                f.write_str(url.as_str())
-            }
-            _ => f.write_str(&self.api),
-        }
+        f.write_str(&self.shown)
     }
 }
 
@@ -142,6 +155,7 @@ mod tests {
             assert!(error.contains("is not an http or https address") && !error.contains("secret"), "{error}");
         }
         let url = BaseUrl::parse("http://me:secret@h:1").unwrap();
+        assert_eq!((url.api(), url.shown()), ("http://me:secret@h:1/v1", "http://h:1/v1"));
         assert_eq!(
             (url.to_string(), format!("{url:?}")),
             ("http://h:1/v1".to_owned(), "BaseUrl(http://h:1/v1)".to_owned())

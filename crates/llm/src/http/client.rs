@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
-use super::BaseUrl;
+use super::base_url::{BaseUrl, without_password};
 use super::built::{Built, cause};
 use super::retry::{Failure, repeat_status, repeating};
 use crate::error::{LlmError, LlmErrorKind};
@@ -21,7 +21,7 @@ pub(crate) type ErrorReader = fn(&str, u16, &HeaderMap, &[u8]) -> LlmError;
 /// Repeats after a first attempt of a model call, as the reference's client does.
 const REPEATS: usize = 2;
 /// Longer answers than this are not answers.
-const LARGEST_BODY: usize = 64 << 20;
+pub(crate) const LARGEST_BODY: usize = 64 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
 
 /// One provider's HTTP client.
@@ -83,9 +83,8 @@ impl Client {
             let response = self.check(response).await.map_err(|failure| failure.error)?;
             self.read(response, LARGEST_BODY).await
         };
-        let bytes = timeout(limit, exchange)
-            .await
-            .map_err(|_| self.error(LlmErrorKind::Timeout, format!("no answer from {url} within {limit:?}.")))??;
+        let late = || format!("no answer from {} within {limit:?}.", without_password(url));
+        let bytes = timeout(limit, exchange).await.map_err(|_| self.error(LlmErrorKind::Timeout, late()))??;
         serde_json::from_slice(&bytes).map_err(|_| self.not_json(url, &bytes))
     }
 
@@ -124,11 +123,7 @@ impl Client {
             let limit = self.timeouts.first_byte;
             match timeout(limit, response.chunk()).await {
                 Ok(Ok(Some(chunk))) if bytes.len() + chunk.len() <= largest => bytes.extend_from_slice(&chunk),
-                Ok(Ok(Some(_))) => {
-                    return Err(
-                        self.error(LlmErrorKind::InvalidResponse, format!("the answer is over {largest} bytes."))
-                    );
-                }
+                Ok(Ok(Some(_))) => return Err(self.too_long(largest)),
                 Ok(Ok(None)) => return Ok(bytes),
                 Ok(Err(e)) => return Err(self.broken(&e)),
                 Err(_) => return Err(self.silent(limit)),
@@ -192,6 +187,11 @@ impl Client {
         self.error(LlmErrorKind::BrokenStream, format!("the answer broke off before its end ({}).", cause(e)))
     }
 
+    /// More came than an answer can be.
+    pub(crate) fn too_long(&self, largest: usize) -> LlmError {
+        self.error(LlmErrorKind::InvalidResponse, format!("the answer is over {largest} bytes."))
+    }
+
     /// Nothing came for too long.
     pub(crate) fn silent(&self, limit: Duration) -> LlmError {
         self.error(LlmErrorKind::Timeout, format!("nothing came from {} for {limit:?}.", self.base_url))
@@ -201,6 +201,7 @@ impl Client {
     pub(crate) fn not_json(&self, url: &str, bytes: &[u8]) -> LlmError {
         let text = String::from_utf8_lossy(bytes);
         let start: String = text.trim_start().chars().take(80).collect();
+        let url = without_password(url);
         self.error(
             LlmErrorKind::InvalidResponse,
             format!("{url} answered with something that is not JSON ('{start}'); the base URL is probably wrong."),

@@ -63,7 +63,7 @@ impl Provider for OpenAiProvider {
     }
 
     fn endpoint(&self) -> &str {
-        self.settings.base_url.api()
+        self.settings.base_url.shown()
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, LlmError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::embed::batch_size;
 use crate::error::{LlmError, LlmErrorKind};
-use crate::http::Client;
+use crate::http::{Client, without_password};
 use crate::local;
 use crate::provider::{EmbeddingModelInfo, ModelInfo, ProviderKind};
 use crate::settings::{ModelSetting, ProviderSettings};
@@ -202,7 +202,11 @@ pub(crate) async fn entries(client: &Client, limit: Duration) -> Result<Vec<Entr
         let text = body.to_string();
         return Err(client.error(
             LlmErrorKind::InvalidResponse,
-            format!("{url} answered with no list of models ('{}').", text.chars().take(80).collect::<String>()),
+            format!(
+                "{} answered with no list of models ('{}').",
+                without_password(&url),
+                text.chars().take(80).collect::<String>()
+            ),
         ));
     };
     Ok(list.iter().filter_map(|entry| Entry::deserialize(entry).ok()).filter(|entry| !entry.id.is_empty()).collect())
@@ -305,7 +309,7 @@ fn info(settings: &ProviderSettings, found: Found) -> ModelInfo {
         provider_name: settings.name.clone(),
         provider_category: settings.category,
         provider_kind: settings.kind,
-        endpoint: settings.base_url.api().to_owned(),
+        endpoint: settings.base_url.shown().to_owned(),
         context_window,
         max_tokens: Some(max_tokens),
         frequency_penalty: penalty(settings.kind, &name),
@@ -341,7 +345,7 @@ fn embedding_info(settings: &ProviderSettings, name: &str, dimensions: i64) -> E
         provider_name: settings.name.clone(),
         provider_category: settings.category,
         provider_kind: settings.kind,
-        endpoint: settings.base_url.api().to_owned(),
+        endpoint: settings.base_url.shown().to_owned(),
         dimensions,
         batch_size: batch_size(settings),
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::chunk::ChunkReader;
 use crate::chat::{ChatEvent, ChatStream};
 use crate::error::{LlmError, LlmErrorKind};
-use crate::http::Client;
+use crate::http::{Client, LARGEST_BODY};
 use crate::settings::Timeouts;
 
 /// How long the usage may lag behind the end of the answer.
@@ -23,8 +23,11 @@ pub(super) async fn open(client: Client, response: Response, reader: ChunkReader
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("text/event-stream") {
         let clocks = client.timeouts();
-        let bytes = response.bytes_stream().map(move |piece| piece.map_err(|e| client.broken(&e)));
-        return Ok(events(bytes, reader, clocks));
+        let bytes = response.bytes_stream().map({
+            let client = client.clone();
+            move |piece| piece.map_err(|e| client.broken(&e))
+        });
+        return Ok(events(bounded(bytes, LARGEST_BODY, client), reader, clocks));
     }
     let url = response.url().to_string();
     let body = client.read_answer(response).await?;
@@ -47,6 +50,21 @@ fn whole(text: &str, mut reader: ChunkReader) -> Result<ChatStream, LlmError> {
     reader.read_whole(text, &mut events)?;
     reader.end(true, &mut events)?;
     Ok(stream::iter(events.into_iter().map(Ok)).boxed())
+}
+
+/// The pieces of an answer, and an error in the place of the one that makes it longer than an answer can be: what does
+/// not end would otherwise fill the memory.
+fn bounded<S, B>(pieces: S, largest: usize, client: Client) -> impl Stream<Item = Result<B, LlmError>> + Send + 'static
+where
+    S: Stream<Item = Result<B, LlmError>> + Send + 'static,
+    B: AsRef<[u8]> + Send + 'static,
+{
+    let mut size = 0_usize;
+    pieces.map(move |piece| {
+        let piece = piece?;
+        size = size.saturating_add(piece.as_ref().len());
+        if size > largest { Err(client.too_long(largest)) } else { Ok(piece) }
+    })
 }
 
 /// Server-sent events.

@@ -134,3 +134,18 @@ async fn a_connection_left_open_after_the_answer_does_not_hold_it_up() {
     assert_eq!((answer.tool_calls.len(), answer.usage), (2, None));
     assert_eq!(start.elapsed(), USAGE_LAG);
 }
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_given_up() {
+    use crate::http::BaseUrl;
+    let client = || {
+        let url = BaseUrl::parse("http://127.0.0.1:1").unwrap();
+        Client::new("lab", url, None, Timeouts::default(), crate::openai::errors::from_status)
+    };
+    let endless = || stream::iter(std::iter::repeat_with(|| Ok::<_, LlmError>(b"data: never an end of line".to_vec())));
+    let given_up = collect(events(bounded(endless(), 1_000, client()), reader(), Timeouts::default())).await;
+    assert_eq!(given_up.unwrap_err().message, "the answer is over 1000 bytes.");
+    let whole = stream::iter(cut(RECORDED.as_bytes(), vec![7, 70]));
+    let read = collect(events(bounded(whole, RECORDED.len(), client()), reader(), Timeouts::default())).await;
+    assert_eq!(read.unwrap(), tokio::task::spawn_blocking(expected).await.unwrap());
+}
