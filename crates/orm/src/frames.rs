@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use diesel::prelude::*;
 
@@ -209,18 +211,21 @@ pub fn note_otids(
     run: RunId,
 ) -> Result<()> {
     let created_at = Timestamp::now().naive();
-    for otid in ids.iter().filter(|otid| otid.len() <= OTID_BYTES) {
-        let row = OtidRow {
-            organization_id: organization.to_string(),
-            history_key,
-            token: Known::Message(otid).key(),
-            run_id: run.to_string(),
-            created_at,
-        };
+    let row = |otid: &&str| OtidRow {
+        organization_id: organization.to_string(),
+        history_key,
+        token: Known::Message(otid).key(),
+        run_id: run.to_string(),
+        created_at,
+    };
+    // PostgreSQL changes no row twice with one statement.
+    let distinct: BTreeSet<&str> = ids.iter().copied().filter(|otid| otid.len() <= OTID_BYTES).collect();
+    let rows: Vec<OtidRow<'_>> = distinct.iter().map(row).collect();
+    for rows in rows.chunks(ROWS) {
         let newer = (otids::run_id.eq(run.to_string()), otids::created_at.eq(created_at));
         with_backend!(conn, c => {
             diesel::insert_into(otids::table)
-                .values(&row)
+                .values(rows)
                 .on_conflict((otids::organization_id, otids::history_key, otids::token))
                 .do_update()
                 .set(newer)

@@ -10,6 +10,7 @@ mod conversations;
 mod db;
 mod files;
 mod jobs;
+mod otids;
 mod pager;
 mod plans;
 mod support;
