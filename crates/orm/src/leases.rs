@@ -50,12 +50,10 @@ pub fn take_over(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
 }
 
 fn insert(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
-    let run = lease.run_id.to_string();
     let values = (
         t::key.eq(lease.key),
-        t::run_id.eq(&run),
+        t::run_id.eq(lease.run_id.to_string()),
         t::node_id.eq(lease.node_id),
-        t::token.eq(&run),
         t::lease_until.eq(lease.until.naive()),
     );
     let taken =

@@ -332,7 +332,6 @@ diesel::table! {
         key -> Text,
         run_id -> Text,
         node_id -> Text,
-        token -> Text,
         lease_until -> Timestamp,
     }
 }
