@@ -22,6 +22,7 @@ mod id_links;
 pub mod identities;
 pub mod jobs;
 pub mod json;
+mod json_list;
 pub mod leases;
 pub mod messages;
 mod migrations;

@@ -2,16 +2,13 @@
 
 mod row;
 
-use diesel::{
-    dsl::sql,
-    prelude::*,
-    sql_types::{Bool, Text},
-};
+use diesel::prelude::*;
 
 use crate::{
     Conn, Error, Page, Result,
     connection::with_backend,
     json::RawJson,
+    json_list::has_any,
     page::load_page,
     row::{changed, readable},
     schema::{
@@ -19,7 +16,6 @@ use crate::{
         Timestamp, UsageStatistics,
     },
     tables::steps as t,
-    text::pattern,
 };
 use row::{MetricsRow, StepRow};
 
@@ -251,14 +247,7 @@ pub fn list(conn: &mut Conn, organization: OrganizationId, filter: &StepFilter, 
             None => {}
         }
         if !filter.tags.is_empty() {
-            let mut tagged = t::table.select(t::id).into_boxed();
-            for tag in &filter.tags {
-                // The column is a list as JSON text.
-                let quoted = serde_json::Value::from(tag.as_str()).to_string();
-                let has = sql::<Bool>("CAST(tags AS TEXT) LIKE ").bind::<Text, _>(pattern(&quoted));
-                tagged = tagged.or_filter(has.sql(" ESCAPE '\\'"));
-            }
-            query = query.filter(t::id.eq_any(tagged));
+            query = query.filter(has_any(t::tags, &filter.tags)?);
         }
         if let Some(project) = &filter.project_id {
             query = query.filter(t::project_id.eq(project));

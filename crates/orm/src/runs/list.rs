@@ -1,21 +1,17 @@
 //! Lists of runs.
 
 use chrono::NaiveDateTime;
-use diesel::{
-    dsl::sql,
-    prelude::*,
-    sql_types::{Bool, Text},
-};
+use diesel::prelude::*;
 
 use super::{MODEL, is_going, row::RunRow};
 use crate::{
     Conn, Page, Result,
     connection::with_backend,
+    json_list::has_any,
     page::{Key, load_page},
     row::readable,
     schema::{AgentId, ConversationId, OrganizationId, Run, RunStatus, StopReason, Timestamp},
     tables::runs as t,
-    text::pattern,
 };
 
 /// How a number of a run compares with a given one.
@@ -129,14 +125,7 @@ macro_rules! matching {
             query = query.filter(t::base_template_id.eq(template.clone()));
         }
         if !filter.tools_used.is_empty() {
-            let mut users = t::table.select(t::id).into_boxed();
-            for tool in &filter.tools_used {
-                // The column is a list of ids as JSON text, whose form both databases keep.
-                let used =
-                    sql::<Bool>("CAST(tools_used AS TEXT) LIKE ").bind::<Text, _>(pattern(&format!("\"{tool}\"")));
-                users = users.or_filter(used.sql(" ESCAPE '\\'"));
-            }
-            query = query.filter(t::id.eq_any(users));
+            query = query.filter(has_any(t::tools_used, &filter.tools_used)?);
         }
         if let Some(start) = filter.start {
             query = query.filter(t::created_at.ge(start.naive()));

@@ -13,6 +13,7 @@ mod jobs;
 mod otids;
 mod pager;
 mod plans;
+mod steps;
 mod support;
 mod tags;
 mod tools;
