@@ -42,7 +42,7 @@ impl AgentManager<'_> {
             let system = prompt::compile_in(conn, organization, &agent, conversation, Timestamp::now())?;
             let messages = orm::messages::by_ids(conn, organization, &context)?;
             let tools = orm::tools::attached_to(conn, id)?;
-            let stored = orm::messages::count(conn, organization, id)?;
+            let stored = orm::messages::count_of_agent(conn, id)?;
             let num_archival_memory = orm::passages::count_of_agent(conn, id)?;
             let overview = overview(&agent, &system, messages, &tools, stored);
             Ok::<_, Error>(ContextWindowOverview { num_archival_memory, ..overview })

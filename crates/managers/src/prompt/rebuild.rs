@@ -112,7 +112,7 @@ pub fn compile_in(
     let in_context = in_context.map_or(agent.message_ids.len(), |ids| ids.len());
     // Each other history has a system message too, which nobody has said.
     let unsaid = conversations::count_of_agent(conn, agent.id)?;
-    let stored = messages::count(conn, organization, agent.id)?;
+    let stored = messages::count_of_agent(conn, agent.id)?;
     let folders = sources::attached_to(conn, agent.id)?;
     let files = if folders.is_empty() { Vec::new() } else { file_agents::attached_to(conn, agent.id)? };
     let files = view::blocks(files, view::char_limit(agent));

@@ -387,7 +387,7 @@ async fn ten_thousand_messages_go_through_a_small_window() {
     assert_eq!(summary::text_of(&stored[1]), format!("Summary {compactions}"));
     assert!(context.last().unwrap().text().starts_with("Answer 5000."));
     let id = world.agent.id;
-    let count = world.services.db().read(move |conn| messages::count(conn, DEFAULT_ACTOR.organization_id, id));
+    let count = world.services.db().read(move |conn| messages::count_of_agent(conn, id));
     let all = usize::try_from(count.await.unwrap()).unwrap();
     assert_eq!(all, 1 + 10_000 - unstored.len() + compactions, "every message is still there");
 }
