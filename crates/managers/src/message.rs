@@ -9,7 +9,10 @@ use muisti_orm::{
     schema::{AgentId, AgentType, MessageId, RunRequestConfig, StoredMessage, WireMessage, to_wire_list},
 };
 
-use crate::{Actor, Error, Result, Services};
+use crate::{Actor, Error, Result, Services, error::FieldError};
+
+/// The most messages that were said elsewhere that one request may bring.
+const MOST_PAST: usize = 1_000;
 
 /// How a list of messages is to be read.
 #[derive(Debug, Clone)]
@@ -105,4 +108,16 @@ fn chronological(
 /// Whether agents of this type say what they mean in plain text. The older ones think in it and speak with a tool.
 pub(crate) const fn speaks_in_text(agent_type: AgentType) -> bool {
     matches!(agent_type, AgentType::LettaV1Agent | AgentType::SleeptimeAgent)
+}
+
+/// Refuses more past messages in a field of the body than one request may bring.
+///
+/// # Errors
+/// 422 that names the field.
+pub(crate) fn check_past(field: &str, count: usize) -> Result<()> {
+    if count <= MOST_PAST {
+        return Ok(());
+    }
+    let text = format!("One request carries at most {MOST_PAST} messages, not {count}. Send the rest with another.");
+    Err(Error::Unprocessable(vec![FieldError::body(field, text)]))
 }

@@ -12,7 +12,7 @@ use crate::{
     agent::check,
     archive,
     block::without_nul,
-    error::{Error, Result},
+    error::{Error, FieldError, Result},
     orm::{
         Conn, Db, Page, agents, archives,
         passages::{self, PassageQuery, Scope},
@@ -195,8 +195,11 @@ impl PassageManager {
     /// Searches an agent's archive, an archive or all archives.
     ///
     /// # Errors
-    /// 404 for the agent or the archive.
+    /// 404 for the agent or the archive, 422 for more tags than a search can name.
     pub async fn search(&self, actor: &Actor, request: PassageSearchRequest) -> Result<Vec<PassageSearchResult>> {
+        if let Some(message) = search::too_many(request.tags.as_deref().unwrap_or_default()) {
+            return Err(Error::Unprocessable(vec![FieldError::body("tags", message)]));
+        }
         let organization = actor.organization_id;
         let read = move |conn: &mut Conn| {
             let scope = match (request.agent_id, request.archive_id) {

@@ -2,7 +2,7 @@
 
 use crate::{
     Actor, Services,
-    agent::check::key as check_key,
+    agent::check,
     error::{Error, Result},
     file,
     orm::{self, Conn, Order, Page, agents::AgentRow, sources},
@@ -38,7 +38,7 @@ impl SourceManager<'_> {
     /// 400 when no embedding model is named or there is no such model, 409 for a name in use, 422 for a name that is
     /// too long.
     pub async fn create(&self, actor: &Actor, request: SourceCreate) -> Result<Source> {
-        check_key("name", &request.name)?;
+        check::key("name", &request.name)?;
         let handle = request.embedding.as_deref().or(self.0.settings().default_embedding.as_deref());
         let embedding_config = match (request.embedding_config, handle) {
             (Some(config), _) => config,
@@ -125,7 +125,7 @@ impl SourceManager<'_> {
     /// 404, 409 for a name in use, 422 for a name that is too long.
     pub async fn update(&self, actor: &Actor, id: SourceId, request: SourceUpdate) -> Result<Source> {
         if let Patch::Value(name) = &request.name {
-            check_key("name", name)?;
+            check::key("name", name)?;
         }
         let actor = *actor;
         let update = move |conn: &mut Conn| {
@@ -254,6 +254,7 @@ pub(crate) fn existing(conn: &mut Conn, organization: OrganizationId, ids: &[Sou
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    check::list("source_ids", ids)?;
     let mut found = sources::get_many(conn, organization, ids)?;
     if let Some(id) = ids.iter().find(|id| !found.iter().any(|source| source.id == **id)) {
         return Err(missing(*id));

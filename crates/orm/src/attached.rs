@@ -81,11 +81,15 @@ macro_rules! attached {
             }
             // Many agents share what they have, so each is read once, not once for each agent.
             let distinct: HashSet<&str> = pairs.iter().map(|(_, id)| id.as_str()).collect();
-            let records: Vec<Record> = with_backend!(conn, c => {
-                items::table.filter(items::id.eq_any(distinct)).select(Record::as_select()).load(c)
-            })?;
-            let items: HashMap<String, $Item> =
-                readable(records, Record::read).into_iter().map(|item| (item.id.to_string(), item)).collect();
+            let distinct: Vec<&str> = distinct.into_iter().collect();
+            let mut items: HashMap<String, $Item> = HashMap::with_capacity(distinct.len());
+            // SQLite has a bound for the values of a statement.
+            for ids in distinct.chunks(10_000) {
+                let records: Vec<Record> = with_backend!(conn, c => {
+                    items::table.filter(items::id.eq_any(ids)).select(Record::as_select()).load(c)
+                })?;
+                items.extend(readable(records, Record::read).into_iter().map(|item| (item.id.to_string(), item)));
+            }
             let mut map: HashMap<_, Vec<_>> = HashMap::new();
             for (agent, id) in &pairs {
                 if let (Ok(agent), Some(item)) = (agent.parse(), items.get(id)) {

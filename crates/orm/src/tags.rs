@@ -12,6 +12,9 @@ use crate::{
     text::{clean, contains},
 };
 
+/// How many tags one statement writes: SQLite counts the values of a statement, and has a bound for them.
+const ROWS: usize = 1000;
+
 /// The functions of one of the two tables, which are alike but for their names.
 macro_rules! tags_of {
     ($table:ident, $owner:ident, $Id:ty) => {
@@ -54,7 +57,10 @@ macro_rules! tags_of {
             let rows: Vec<_> = (0..).zip(&tags).map(row).collect();
             with_backend!(conn, c => {
                 diesel::delete($table::table.filter($table::$owner.eq(owner.to_string()))).execute(c)?;
-                diesel::insert_into($table::table).values(&rows).execute(c)
+                for rows in rows.chunks(ROWS) {
+                    diesel::insert_into($table::table).values(rows.to_vec()).execute(c)?;
+                }
+                QueryResult::Ok(())
             })?;
             Ok(())
         }

@@ -39,6 +39,9 @@ pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     fields.read("query")
 }
 
+/// The most values of one parameter: a database has bounds for the conditions that are made of them.
+const MOST_VALUES: usize = 500;
+
 /// Names with their texts, as they come in a query string or a form.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, Vec<String>)>);
@@ -56,6 +59,11 @@ impl Fields {
         // Some clients mark arrays with brackets: `tags[]=a&tags[]=b`.
         let key = key.strip_suffix("[]").unwrap_or(key);
         match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) if values.len() >= MOST_VALUES => {
+                let msg =
+                    format!("List should have at most {MOST_VALUES} items. Ask for the rest with another request.");
+                return Err(Record { msg, ..Record::new("too_long", [place, key]) }.into());
+            }
             Some((_, values)) => values.push(value),
             None => self.0.push((key.to_owned(), vec![value])),
         }
@@ -169,6 +177,17 @@ mod tests {
         assert_eq!(end("end=2024-01-31T12:00:00Z").unwrap(), "2024-01-31T12:00:00Z");
         assert!(end("end=soon").is_err());
         assert!(end("end=2024-31-31").is_err());
+    }
+
+    #[test]
+    fn a_list_has_a_bound() {
+        let filter: Filter = parse(&"tags=a&".repeat(500)).unwrap();
+        assert_eq!(filter.tags.len(), 500);
+        assert_eq!(
+            message(&"tags[]=a&".repeat(501)),
+            "too_long [\"query\",\"tags\"] null: List should have at most 500 items. Ask for the rest with another \
+             request."
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::{
 
 /// Texts that are looked up by an index must fit into one, in either database.
 const MAX_KEY_LENGTH: usize = 512;
+/// The most items of a list that one statement looks up: a statement has a bound for its values.
+const MAX_LISTED: usize = 10_000;
 const MAX_FILES_OPEN: i64 = 1000;
 const MAX_VIEW_WINDOW: i64 = 2_147_483_647;
 
@@ -115,9 +117,19 @@ fn timezone(name: Option<&str>) -> Result<()> {
     }
 }
 
-/// Tags are short enough to be looked up.
+/// A list that is looked up or stored as a whole.
+pub(crate) fn list<T>(field: &str, items: &[T]) -> Result<()> {
+    if items.len() > MAX_LISTED {
+        return Err(invalid(field, format!("{field} has {} items; at most {MAX_LISTED} are allowed.", items.len())));
+    }
+    Ok(())
+}
+
+/// Tags are few and short enough to be looked up.
 pub(crate) fn tags(tags: Option<&[String]>) -> Result<()> {
-    tags.unwrap_or_default().iter().try_for_each(|tag| key("tags", tag))
+    let tags = tags.unwrap_or_default();
+    list("tags", tags)?;
+    tags.iter().try_for_each(|tag| key("tags", tag))
 }
 
 /// Texts that are looked up by an index, where there are any.
@@ -139,7 +151,8 @@ pub(crate) fn key(field: &str, text: &str) -> Result<()> {
 }
 
 fn secret_names(secrets: Option<&std::collections::BTreeMap<String, String>>) -> Result<()> {
-    let names = secrets.into_iter().flat_map(|secrets| secrets.keys());
+    let names: Vec<&String> = secrets.into_iter().flat_map(|secrets| secrets.keys()).collect();
+    list("secrets", &names)?;
     names.into_iter().try_for_each(|name| match name.as_str() {
         "" => Err(invalid("secrets", "A secret needs a name that is not empty.".to_owned())),
         name if name.contains(['=', '\0']) => Err(invalid(

@@ -294,6 +294,7 @@ fn tools_by_name<'a>(
     if names.is_empty() {
         return Ok(Default::default());
     }
+    check::list("tools", names)?;
     let mut tools = orm::tools::by_names(conn, organization, names)?;
     let found: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
     let missing = names.iter().filter(|name| !found.contains(name.as_str())).collect();
@@ -311,6 +312,7 @@ pub(super) fn tools_by_id(
     if ids.is_empty() {
         return Ok(Default::default());
     }
+    check::list("tool_ids", ids)?;
     let mut tools = orm::tools::get_many(conn, organization, ids)?;
     let found: HashSet<_> = tools.iter().map(|tool| tool.id).collect();
     let missing = ids.iter().copied().filter(|id| !found.contains(id)).collect();
@@ -323,6 +325,7 @@ pub(crate) fn existing_blocks(conn: &mut Conn, organization: OrganizationId, ids
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    check::list("block_ids", ids)?;
     let mut blocks = orm::blocks::get_many(conn, organization, ids)?;
     let found: HashSet<_> = blocks.iter().map(|block| block.id).collect();
     if let Some(id) = ids.iter().find(|id| !found.contains(id)) {

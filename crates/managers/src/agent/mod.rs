@@ -184,6 +184,7 @@ pub(crate) fn existing_agents(conn: &mut Conn, organization: OrganizationId, ids
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    check::list("agent_ids", ids)?;
     let mut rows = orm::agents::get_many(conn, organization, ids)?;
     let places: std::collections::HashMap<AgentId, usize> = ids.iter().copied().zip(0..).collect();
     rows.sort_by_key(|row| places.get(&row.id).copied());

@@ -10,13 +10,11 @@ use crate::{
     agent_loop::pending_calls,
     error::{Error, FieldError, Result},
     llm::TokenCounter,
-    message::speaks_in_text,
+    message::{check_past, speaks_in_text},
     orm::{Conn, HistoryId, agents::AgentRow, conversations, histories, messages},
     schema::{ContentPart, ImageSource, InputRole, MessageId, MessageRole, PastMessage, StoredMessage, Timestamp},
 };
 
-/// The most messages that one request may bring.
-const MOST: usize = 1_000;
 /// The part of the window, in percent, that past messages may fill together with what is there: the rest is for what
 /// comes.
 const FILLED: i64 = 70;
@@ -28,11 +26,7 @@ const IMAGE_TOKENS: i64 = 1_000;
 /// # Errors
 /// 422 that names the message.
 pub(super) fn check(past: &[PastMessage]) -> Result<()> {
-    if past.len() > MOST {
-        let text =
-            format!("One request carries at most {MOST} messages, not {}. Send the rest with another.", past.len());
-        return Err(Error::Unprocessable(vec![FieldError::body("messages", text)]));
-    }
+    check_past("messages", past.len())?;
     for (index, message) in past.iter().enumerate() {
         let refuse = |text: &str| {
             let location = ["body", "messages", &index.to_string(), "content"].map(str::to_owned).to_vec();

@@ -8,20 +8,21 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::MessageManager;
-use crate::{Actor, Error, Result};
+use crate::{Actor, Error, Result, message::check_past};
 
 impl MessageManager<'_> {
     /// Stores what the user said in a foreign turn, and what the model answered.
     ///
     /// # Errors
-    /// 404 for an unknown agent.
+    /// 404 for an unknown agent, and 422 for more messages than one request may bring.
     pub async fn capture(&self, actor: &Actor, agent: AgentId, request: CaptureRequest) -> Result<CaptureResponse> {
         let actor = *actor;
+        let messages = messages_of(agent, &request);
+        check_past("request_messages", messages.len())?;
         let write = move |conn: &mut muisti_orm::Conn| {
             if !agents::is_there(conn, actor.organization_id, agent)? {
                 return Err(Error::missing("Agent", agent));
             }
-            let messages = messages_of(agent, &request);
             messages::insert(conn, &actor, &messages)?;
             Ok(CaptureResponse { success: true, messages_created: messages.len(), run_ids: Vec::new() })
         };

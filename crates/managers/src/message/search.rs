@@ -12,7 +12,7 @@ use muisti_orm::{
 };
 
 use super::MessageManager;
-use crate::{Actor, Error, Result, block::without_nul, error::FieldError};
+use crate::{Actor, Error, Result, agent::check, block::without_nul, error::FieldError};
 
 /// What a rank counts: reciprocal rank fusion with its usual constant.
 const RANK_OFFSET: f64 = 60.0;
@@ -53,6 +53,7 @@ impl MessageManager<'_> {
         actor: &Actor,
         request: MessageSearchRequest,
     ) -> Result<Vec<MessageSearchResult>> {
+        check::list("roles", request.roles.as_deref().unwrap_or_default())?;
         let asked = Asked {
             text: request.query.map(without_nul),
             agent_id: request.agent_id,

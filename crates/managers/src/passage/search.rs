@@ -18,6 +18,8 @@ use crate::{
 const DEFAULT_TOP_K: i64 = 5;
 /// All of them, within reason.
 const ALL: i64 = 10_000;
+/// The most tags that one search names: each is a condition.
+const MOST_TAGS: usize = 500;
 /// What a rank counts in a score: reciprocal rank fusion with its usual constant, words weighing one half.
 const RANK_OFFSET: f64 = 60.0;
 const WORDS_WEIGHT: f64 = 0.5;
@@ -138,6 +140,9 @@ impl Bounds {
                 ),
             })
         };
+        if let Some(message) = too_many(&query.tags) {
+            return Err(InvalidQuery { field: "tags", message });
+        }
         let limit = match query.top_k.unwrap_or(DEFAULT_TOP_K) {
             0 => ALL,
             limit if limit > 0 => limit.min(ALL),
@@ -152,6 +157,12 @@ impl Bounds {
             limit,
         })
     }
+}
+
+/// What is wrong with these tags, when they are more than a search can name.
+pub(super) fn too_many(tags: &[String]) -> Option<String> {
+    let count = tags.len();
+    (count > MOST_TAGS).then(|| format!("One search names at most {MOST_TAGS} tags, not {count}."))
 }
 
 fn shown(Found { passage, rank }: Found, zone: Tz) -> ArchivalFound {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{ToolManager, manager::types};
 use crate::{
     Actor,
+    agent::check,
     error::Result,
     orm::{
         Order, Page,
@@ -39,6 +40,7 @@ impl ToolManager {
     /// [`crate::Error::BadRequest`] for an unknown type.
     pub async fn search(&self, actor: &Actor, request: ToolSearchRequest) -> Result<Vec<ToolSearchResult>> {
         let organization = actor.organization_id;
+        check::list("tool_types", request.tool_types.as_deref().unwrap_or_default())?;
         let types = types(request.tool_types.as_deref().unwrap_or_default())?;
         let filter = ToolFilter { types, ..ToolFilter::default() };
         let page = Page::first(MOST, Order::Desc);
