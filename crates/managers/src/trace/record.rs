@@ -38,8 +38,6 @@ pub enum CallType {
     AgentStep(Box<LlmConfig>),
     /// A summary of older messages, made with these settings.
     Summarization(Box<CompactionSettings>),
-    /// The making of a tool, with this model.
-    ToolGeneration(Box<LlmConfig>),
 }
 
 impl CallType {
@@ -47,7 +45,6 @@ impl CallType {
         match self {
             Self::AgentStep(_) => muisti_orm::traces::AGENT_STEP,
             Self::Summarization(_) => "summarization",
-            Self::ToolGeneration(_) => "tool_generation",
         }
     }
 }
@@ -95,7 +92,7 @@ impl Trace {
         shrink::fit(&mut response);
         let call_type = self.call_type.as_str().to_owned();
         let (llm_config, compaction_settings) = match &self.call_type {
-            CallType::AgentStep(config) | CallType::ToolGeneration(config) => (Some(object(config)), None),
+            CallType::AgentStep(config) => (Some(object(config)), None),
             CallType::Summarization(settings) => (None, Some(object(settings))),
         };
         ProviderTrace {
