@@ -20,7 +20,7 @@ use muisti_orm::{
     traces,
 };
 
-use crate::{Actor, Error, Result, Services};
+use crate::{Actor, Error, Result, Services, run};
 pub use record::{CallType, Outcome, Trace};
 pub(crate) use recorder::Recorder;
 
@@ -76,8 +76,7 @@ impl TraceManager<'_> {
     pub async fn of_run(&self, actor: &Actor, id: RunId, limit: usize) -> Result<Vec<Span>> {
         let organization = actor.organization_id;
         let read = move |conn: &mut muisti_orm::Conn| {
-            let run = runs::get(conn, organization, id)?;
-            let run = run.ok_or_else(|| Error::NotFound(format!("Run with id {id} not found")))?;
+            let run = runs::get(conn, organization, id)?.ok_or_else(|| run::missing(id))?;
             let steps = traces::step_times(conn, organization, id)?;
             let filter = MessageFilter { run_id: Some(id), ..Default::default() };
             let messages = messages::list(conn, organization, &filter, &Page::first(LOOKED_AT, Order::Asc))?;
@@ -95,7 +94,7 @@ impl TraceManager<'_> {
         self.0.db().read(read).await
     }
 
-    /// Deletes what is older than traces are kept, of all organizations. Costs one look when there is nothing to
+    /// Deletes what is older than traces are kept, of all organizations. Costs one statement when there is nothing to
     /// delete, so it may be called often. Returns how many it deleted.
     ///
     /// # Errors
@@ -104,10 +103,13 @@ impl TraceManager<'_> {
         let before = Timestamp::from(Timestamp::now().utc() - KEPT);
         let db = self.0.db();
         let mut all = 0;
-        while db.read(move |conn| traces::any_before(conn, before)).await? {
-            all += db.write(move |conn| traces::delete_before(conn, before, SWEPT)).await?;
+        loop {
+            let deleted = db.write(move |conn| traces::delete_before(conn, before, SWEPT)).await?;
+            all += deleted;
+            if i64::try_from(deleted).is_ok_and(|deleted| deleted < SWEPT) {
+                return Ok(all);
+            }
         }
-        Ok(all)
     }
 }
 

@@ -37,10 +37,10 @@ struct TraceRow {
 }
 
 impl TraceRow {
-    fn new(organization: OrganizationId, trace: &ProviderTrace) -> Result<Self> {
+    fn new(trace: &ProviderTrace) -> Result<Self> {
         Ok(Self {
             id: trace.id.to_string(),
-            organization_id: organization.to_string(),
+            organization_id: trace.org_id.map(|id| id.to_string()).unwrap_or_default(),
             agent_id: trace.agent_id.map(|id| id.to_string()),
             step_id: trace.step_id.map(|id| id.to_string()),
             run_id: trace.run_id.map(|id| id.to_string()),
@@ -84,11 +84,10 @@ impl TraceRow {
 /// Stores traces, each of its organization.
 ///
 /// # Errors
-/// [`Error::ForeignKey`](crate::Error::ForeignKey) when the agent, step or run of one of them is gone; then none is
-/// stored.
-pub fn insert(conn: &mut Conn, traces: &[(OrganizationId, ProviderTrace)]) -> Result<()> {
-    let rows = traces.iter().map(|(organization, trace)| TraceRow::new(*organization, trace));
-    let rows = rows.collect::<Result<Vec<_>>>()?;
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when the organization, agent, step or run of one of them is gone;
+/// then none is stored.
+pub fn insert(conn: &mut Conn, traces: &[ProviderTrace]) -> Result<()> {
+    let rows = traces.iter().map(TraceRow::new).collect::<Result<Vec<_>>>()?;
     with_backend!(conn, c => diesel::insert_into(t::table).values(&rows).execute(c))?;
     Ok(())
 }
@@ -103,17 +102,15 @@ pub fn of_step(conn: &mut Conn, organization: OrganizationId, step: StepId) -> R
     row.map(TraceRow::into_trace).transpose()
 }
 
-/// Whether there are traces from before this time, of any organization.
-pub fn any_before(conn: &mut Conn, time: Timestamp) -> Result<bool> {
-    let query = diesel::select(diesel::dsl::exists(t::table.filter(t::created_at.lt(time.naive()))));
-    Ok(with_backend!(conn, c => query.get_result(c))?)
-}
-
-/// Deletes up to `limit` traces from before this time, of all organizations, and says how many.
+/// Deletes up to `limit` traces from before this time, of all organizations, and says how many; fewer than `limit` means
+/// that none are left.
 pub fn delete_before(conn: &mut Conn, time: Timestamp, limit: i64) -> Result<usize> {
     let old = t::table.filter(t::created_at.lt(time.naive())).order(t::created_at).limit(limit).select(t::id);
     Ok(with_backend!(conn, c => {
         let ids: Vec<String> = old.load(c)?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
         diesel::delete(t::table.filter(t::id.eq_any(&ids))).execute(c)
     })?)
 }

@@ -12,7 +12,7 @@ use std::{
 
 use muisti_orm::{
     Db, Error,
-    schema::{AgentId, OrganizationId, ProviderTrace, Timestamp},
+    schema::{AgentId, ProviderTrace, Timestamp},
     tags, traces,
 };
 use tokio::{
@@ -129,9 +129,8 @@ impl Writer {
         let rows = self.db.read(move |conn| {
             let agents: BTreeSet<AgentId> = group.iter().map(|waiting| waiting.trace.agent_id).collect();
             let tags = tags::of_agents(conn, &agents.into_iter().collect::<Vec<_>>())?;
-            let stored = group.into_iter().map(|Waiting { trace, at, _room }| {
-                (trace.actor.organization_id, trace.into_stored(&tags, source.clone(), at))
-            });
+            let stored = group.into_iter();
+            let stored = stored.map(|Waiting { trace, at, _room }| trace.into_stored(&tags, source.clone(), at));
             Ok::<Vec<_>, Error>(stored.collect())
         });
         let rows = match rows.await {
@@ -152,7 +151,7 @@ impl Writer {
         }
     }
 
-    async fn insert(&self, rows: Vec<(OrganizationId, ProviderTrace)>) -> Result<(), Error> {
+    async fn insert(&self, rows: Vec<ProviderTrace>) -> Result<(), Error> {
         self.db.write(move |conn| traces::insert(conn, &rows)).await
     }
 }
