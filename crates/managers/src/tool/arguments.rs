@@ -123,7 +123,8 @@ fn explain(schema: &Value, value: &Value) -> Result<(), String> {
     }
 }
 
-fn is_type(name: &str, value: &Value) -> bool {
+/// Whether a value is of the type of this name.
+pub(crate) fn is_type(name: &str, value: &Value) -> bool {
     match name {
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),

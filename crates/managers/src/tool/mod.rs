@@ -14,6 +14,7 @@ mod run;
 mod search;
 
 pub use arguments::check as check_arguments;
+pub(crate) use arguments::is_type;
 pub use define::ToolOrigin;
 pub use execute::{ToolContext, ToolExecutor};
 pub(crate) use import::import;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::tool::is_type;
+
 /// The arguments that rules set for one tool.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct Prefilled {
@@ -55,21 +57,8 @@ fn fits(value: &Value, schema: &Value) -> bool {
         return alternatives.iter().any(|alternative| fits(value, alternative));
     }
     match schema.get("type") {
-        Some(Value::String(kind)) => is_kind(value, kind),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).any(|kind| is_kind(value, kind)),
-        _ => true,
-    }
-}
-
-fn is_kind(value: &Value, kind: &str) -> bool {
-    match kind {
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        "null" => value.is_null(),
+        Some(Value::String(kind)) => is_type(kind, value),
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).any(|kind| is_type(kind, value)),
         _ => true,
     }
 }
