@@ -161,12 +161,24 @@ pub(crate) fn wire_messages(
     run: &Run,
     page: &Page,
 ) -> Result<Vec<WireMessage>> {
-    let agent = agents::get(conn, organization, run.agent_id)?;
     let filter = MessageFilter { run_id: Some(run.id), ..Default::default() };
-    let messages = messages::list(conn, organization, &filter, page)?;
+    shown(conn, organization, &filter, Some(run.agent_id), Some(run), page)
+}
+
+/// A page of messages, shown as the request of their run asked for, as far as their agent and run are still there.
+pub(crate) fn shown(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    filter: &MessageFilter,
+    agent: Option<AgentId>,
+    run: Option<&Run>,
+    page: &Page,
+) -> Result<Vec<WireMessage>> {
+    let agent = agent.map(|agent| agents::get(conn, organization, agent)).transpose()?.flatten();
+    let messages = messages::list(conn, organization, filter, page)?;
     let text_is_assistant = agent.is_none_or(|agent| speaks_in_text(agent.agent_type));
-    let options = run.request_config.clone().unwrap_or_default().wire_options(text_is_assistant);
-    let options = WireOptions { reversed: page.order == Order::Desc, ..options };
+    let config = run.and_then(|run| run.request_config.clone()).unwrap_or_default();
+    let options = WireOptions { reversed: page.order == Order::Desc, ..config.wire_options(text_is_assistant) };
     Ok(to_wire_list(&messages, &options))
 }
 

@@ -1,14 +1,14 @@
 //! Steps: one model call each, with its tools.
 
 use muisti_orm::{
-    Conn, Order, Page, agents,
-    messages::{self, MessageFilter},
+    Conn, Order, Page,
+    messages::MessageFilter,
     runs,
-    schema::{ModifyFeedbackRequest, Step, StepId, StepMetrics, WireMessage, WireOptions, to_wire_list},
+    schema::{ModifyFeedbackRequest, Step, StepId, StepMetrics, WireMessage},
     steps::{self, StepFilter},
 };
 
-use crate::{Actor, Error, Result, Services, message::speaks_in_text};
+use crate::{Actor, Error, Result, Services, run};
 
 /// Reads steps, and notes what users think of them.
 pub struct StepManager<'a>(&'a Services);
@@ -81,14 +81,9 @@ impl StepManager<'_> {
         };
         let read = move |conn: &mut Conn| {
             let step = get(conn, &actor, id)?;
-            let agent = step.agent_id.map(|agent| agents::get(conn, actor.organization_id, agent)).transpose()?;
-            let run = step.run_id.map(|run| runs::get(conn, actor.organization_id, run)).transpose()?;
+            let run = step.run_id.map(|run| runs::get(conn, actor.organization_id, run)).transpose()?.flatten();
             let filter = MessageFilter { step_id: Some(id), ..Default::default() };
-            let messages = messages::list(conn, actor.organization_id, &filter, &page)?;
-            let text_is_assistant = agent.flatten().is_none_or(|agent| speaks_in_text(agent.agent_type));
-            let config = run.flatten().and_then(|run| run.request_config).unwrap_or_default();
-            let options = WireOptions { reversed: page.order == Order::Desc, ..config.wire_options(text_is_assistant) };
-            Ok::<_, Error>(to_wire_list(&messages, &options))
+            run::shown(conn, actor.organization_id, &filter, step.agent_id, run.as_ref(), &page)
         };
         self.0.db().read(read).await
     }
