@@ -95,6 +95,12 @@ impl Default for RunRequestConfig {
 }
 
 impl RunRequestConfig {
+    /// The usual form, of these kinds of messages alone; none: of all.
+    #[must_use]
+    pub fn of_types(types: Vec<MessageType>) -> Self {
+        Self { include_return_message_types: (!types.is_empty()).then_some(types), ..Self::default() }
+    }
+
     /// How the run's messages are shown, for an agent whose text is what it says, or what it thinks.
     #[must_use]
     pub fn wire_options(&self, text_is_assistant: bool) -> WireOptions {

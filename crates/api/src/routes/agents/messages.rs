@@ -60,15 +60,15 @@ pub(crate) struct MessageForm {
 impl MessageForm {
     /// The form, with what was not asked for as usual.
     pub(crate) fn config(self) -> RunRequestConfig {
-        let usual = RunRequestConfig::default();
-        let types: Vec<MessageType> = self.include_return_message_types.into_iter().map(|known| known.0).collect();
+        let types = self.include_return_message_types.into_iter().map(|known| known.0);
+        let usual = RunRequestConfig::of_types(types.collect());
         RunRequestConfig {
             use_assistant_message: self.use_assistant_message.unwrap_or(usual.use_assistant_message),
             assistant_message_tool_name: self.assistant_message_tool_name.unwrap_or(usual.assistant_message_tool_name),
             assistant_message_tool_kwarg: self
                 .assistant_message_tool_kwarg
                 .unwrap_or(usual.assistant_message_tool_kwarg),
-            include_return_message_types: (!types.is_empty()).then_some(types),
+            ..usual
         }
     }
 }

@@ -50,11 +50,8 @@ pub(crate) async fn list_conversation_messages(
     paging: Paging<100, true>,
     Query(query): Query<ConversationMessageQuery>,
 ) -> Answer<Vec<WireMessage>> {
-    let types: Vec<MessageType> = query.include_return_message_types.into_iter().map(|known| known.0).collect();
-    let config = RunRequestConfig {
-        include_return_message_types: (!types.is_empty()).then_some(types),
-        ..RunRequestConfig::default()
-    };
+    let types = query.include_return_message_types.into_iter().map(|known| known.0);
+    let config = RunRequestConfig::of_types(types.collect());
     let conversations = services.conversations();
     let history = conversations.history(&actor, name, of.agent()?).await?;
     let query = MessageQuery { page: paging.page, history: History::Any, group_id: query.group_id, config };

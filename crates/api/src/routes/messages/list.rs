@@ -40,11 +40,8 @@ pub(crate) async fn list_all_messages(
     paging: Paging<100, true>,
     Query(query): Query<MessageParameters>,
 ) -> Answer<Vec<WireMessage>> {
-    let types: Vec<MessageType> = query.include_return_message_types.into_iter().map(|known| known.0).collect();
-    let config = RunRequestConfig {
-        include_return_message_types: (!types.is_empty()).then_some(types),
-        ..RunRequestConfig::default()
-    };
+    let types = query.include_return_message_types.into_iter().map(|known| known.0);
+    let config = RunRequestConfig::of_types(types.collect());
     let history = query.conversation_id.as_deref().map_or(Ok(History::Any), str::parse).map_err(Error::from)?;
     let query = MessageQuery { page: paging.page, history, group_id: None, config };
     Ok(Json(services.messages().list(&actor, query).await?))
