@@ -21,11 +21,16 @@ use crate::managers::{
 /// them fill each `keepalive` without an event.
 pub(crate) fn respond(source: impl Into<Source>, pings: bool, keepalive: Option<Duration>) -> HttpResponse {
     let keepalive = keepalive.filter(|_| pings);
+    answer(body(source.into(), pings, keepalive))
+}
+
+/// The answer whose body is an event stream.
+pub(crate) fn answer(body: impl Stream<Item = Result<Bytes, Infallible>> + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(body(source.into(), pings, keepalive))
+        .streaming(body)
 }
 
 /// Where the records of an answer come from.

@@ -4,23 +4,23 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use actix_web::{HttpResponse, http::header, web::Bytes};
+use actix_web::{HttpResponse, web::Bytes};
 use futures::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::managers::{
-    chat::{ChatStream, Frame, Translation},
-    schema::StreamEvent,
+use crate::{
+    managers::{
+        chat::{ChatStream, Frame, Translation},
+        frames::done,
+        schema::StreamEvent,
+    },
+    sse,
 };
 
 /// The response that sends an answer while it is made. The agent goes on when the client hangs up.
 pub(super) fn respond(stream: ChatStream, keepalive: Option<Duration>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/event-stream; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(body(stream, keepalive))
+    sse::answer(body(stream, keepalive))
 }
 
 struct Progress {
@@ -55,7 +55,7 @@ impl Progress {
                 Ok(None) => {
                     self.ended = true;
                     let mut bytes = written(&self.translation.end());
-                    bytes.extend_from_slice(b"data: [DONE]\n\n");
+                    bytes.extend_from_slice(&done());
                     return Some(bytes.into());
                 }
                 Err(_idle) => return Some(Bytes::from_static(b": keep-alive\n\n")),
