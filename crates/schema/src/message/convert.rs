@@ -8,7 +8,7 @@ use super::{
     ApprovalEntry, ApprovalRequestMessage, ApprovalResponseMessage, ApprovalReturn, AssistantMessage, FunctionToolCall,
     HiddenReasoningMessage, HiddenReasoningState, MessageBase, MessageType, ReasoningMessage, ReasoningSource,
     StoredApproval, StoredMessage, StoredToolReturn, SummaryMessage, SystemMessage, ToolCallMessage, ToolReturn,
-    ToolReturnMessage, UserMessage, WireMessage, open_system_alert, open_user_message, otid, unpack_tool_result,
+    ToolReturnMessage, UserMessage, WireMessage, open_summary, open_user_message, otid, unpack_tool_result,
 };
 use crate::{ContentPart, MessageRole, ToolReturnPart, ToolReturnValue, ToolStatus, UserContent, UserPart};
 
@@ -279,7 +279,7 @@ impl StoredMessage {
         if !options.shows_summary_messages() {
             return UserMessage { base, content: text.into() }.into();
         }
-        let (summary, compaction_stats) = open_system_alert(&text).unwrap_or((text, None));
+        let (summary, compaction_stats) = open_summary(&text);
         SummaryMessage { base, summary, compaction_stats }.into()
     }
 }

@@ -86,6 +86,19 @@ pub fn open_system_alert(text: &str) -> Option<(String, Option<CompactionStats>)
     Some((message, serde_json::from_value(compaction_stats).ok()))
 }
 
+/// How the note before a summary ends, which is one line. What follows it is the summary itself.
+pub const SUMMARY_FOLLOWS: &str = "to save memory. This is a summary of them:\n\n";
+
+/// The text of a summary without its envelope and its note, and what it saved.
+#[must_use]
+pub fn open_summary(text: &str) -> (String, Option<CompactionStats>) {
+    let (text, stats) = open_system_alert(text).unwrap_or_else(|| (text.to_owned(), None));
+    match text.split_once(SUMMARY_FOLLOWS) {
+        Some((note, summary)) if !note.contains('\n') => (summary.to_owned(), stats),
+        _ => (text, stats),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

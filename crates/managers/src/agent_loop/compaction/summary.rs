@@ -4,7 +4,7 @@ use muisti_orm::{
     histories::HistoryId,
     schema::{
         CompactionStats, ContentPart, Envelope, EventMessage, EventType, MessageBase, MessageRole, RunId, StepId,
-        StoredMessage, SummaryMessage, Timestamp, WireMessage, open_system_alert, otid,
+        SUMMARY_FOLLOWS, StoredMessage, SummaryMessage, Timestamp, WireMessage, open_summary, otid,
     },
 };
 use serde_json::json;
@@ -12,8 +12,6 @@ use uuid::Uuid;
 
 use super::{Compacted, Trigger};
 
-/// How a note before a summary ends. What follows it is the summary itself.
-const NOTE_END: &str = "to save memory. This is a summary of them:\n\n";
 /// What a summary ends with that was longer than it may be.
 const CLIPPED: &str = "... [summary truncated to fit]";
 /// What comes before the earlier summary where messages were left out without a new one.
@@ -27,19 +25,13 @@ pub(super) fn envelope(text: &str, evicted: Option<usize>, time: &str, stats: &C
         Some(count) => format!("The {count} messages before this one"),
         None => "Earlier messages".to_owned(),
     };
-    let message = format!("{which} are no longer shown {NOTE_END}{text}");
+    let message = format!("{which} are no longer shown {SUMMARY_FOLLOWS}{text}");
     Envelope::SystemAlert { message: &message, time, compaction_stats: Some(stats) }.to_text()
 }
 
 /// The summary that a message holds, without its envelope and its note.
 pub(super) fn text_of(message: &StoredMessage) -> String {
-    let text = message.text();
-    let text = open_system_alert(&text).map_or(text, |(message, _)| message);
-    match text.split_once(NOTE_END) {
-        // A note is one line.
-        Some((note, summary)) if !note.contains('\n') => summary.to_owned(),
-        _ => text,
-    }
+    open_summary(&message.text()).0
 }
 
 /// Cuts a summary to so many characters and so many bytes.
@@ -117,7 +109,7 @@ pub(super) fn row(history: &HistoryId, envelope: String) -> StoredMessage {
 
 #[cfg(test)]
 mod tests {
-    use muisti_orm::schema::AgentId;
+    use muisti_orm::schema::{AgentId, open_system_alert};
 
     use super::*;
 
