@@ -32,6 +32,7 @@ impl AgentManager<'_> {
     /// used twice; 422 for fields that break their rules. Nothing is written then.
     pub async fn update(&self, actor: &Actor, id: AgentId, request: UpdateAgent) -> Result<AgentState> {
         check::update(&request)?;
+        compaction::check(request.compaction_settings.as_value())?;
         let models = self.0.models();
         let model = match (request.llm_config.as_value(), request.model.as_value()) {
             (None, Some(handle)) => Some(models.resolve(actor, handle).await?),

@@ -1,6 +1,9 @@
 //! Compaction settings of an agent: which model summarises, and with which prompt.
 
-use crate::schema::{CompactionMode, CompactionSettings, CompactionSettingsInput, LlmConfig};
+use crate::{
+    error::{Error, FieldError, Result},
+    schema::{CompactionMode, CompactionSettings, CompactionSettingsInput, LlmConfig},
+};
 
 /// The built-in instructions for the summary that a mode makes.
 pub const fn default_prompt(mode: CompactionMode) -> &'static str {
@@ -10,6 +13,29 @@ pub const fn default_prompt(mode: CompactionMode) -> &'static str {
         CompactionMode::SelfCompactAll => include_str!("compaction/self_compact_all.md"),
         CompactionMode::SelfCompactSlidingWindow => include_str!("compaction/self_compact_sliding_window.md"),
     }
+}
+
+/// Checks what was sent.
+///
+/// # Errors
+/// 422 for values with which no summary could be made.
+pub fn check(sent: Option<&CompactionSettingsInput>) -> Result<()> {
+    let Some(sent) = sent else { return Ok(()) };
+    let mut faults = Vec::new();
+    let mut refuse = |field: &str, message: String| {
+        let location = ["body", "compaction_settings", field].map(str::to_owned).to_vec();
+        faults.push(FieldError { kind: "value_error", location, message });
+    };
+    if let Some(chars) = sent.clip_chars.as_value().filter(|chars| **chars < 1) {
+        refuse("clip_chars", format!("clip_chars is {chars}, but it must be at least 1, or null for no limit."));
+    }
+    if let Some(part) = sent.sliding_window_percentage.filter(|part| !(0.0..=1.0).contains(part)) {
+        refuse("sliding_window_percentage", format!("sliding_window_percentage is {part}, but it must be from 0 to 1."));
+    }
+    if sent.prompt.as_value().is_some_and(|prompt| prompt.trim().is_empty()) {
+        refuse("prompt", "prompt is empty. Leave it out, or set it to null, for the built-in one.".to_owned());
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Unprocessable(faults)) }
 }
 
 /// The settings of a new agent: what was sent, the rest filled in from the agent's model.
@@ -150,6 +176,24 @@ mod tests {
         let once = effective(Some(&stored), Some(&sent), &openai);
         let prompt = Some(default_prompt(CompactionMode::All).to_owned());
         assert_eq!(once, CompactionSettings { mode: CompactionMode::All, prompt, ..stored });
+    }
+
+    #[test]
+    fn settings_with_which_no_summary_could_be_made_are_refused_by_name() {
+        let read = |settings: serde_json::Value| serde_json::from_value::<CompactionSettingsInput>(settings).unwrap();
+        for (field, value) in [
+            ("clip_chars", serde_json::json!(0)),
+            ("clip_chars", serde_json::json!(-3)),
+            ("sliding_window_percentage", serde_json::json!(-1)),
+            ("sliding_window_percentage", serde_json::json!(7)),
+            ("prompt", serde_json::json!(" ")),
+        ] {
+            let error = check(Some(&read(serde_json::json!({ field: value })))).unwrap_err();
+            let Error::Unprocessable(faults) = error else { panic!("{error}") };
+            assert_eq!(faults[0].location, ["body", "compaction_settings", field]);
+        }
+        let fine = serde_json::json!({"clip_chars": null, "sliding_window_percentage": 1.0, "prompt": null});
+        assert!(check(Some(&read(fine))).is_ok() && check(None).is_ok());
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn create(request: &CreateAgent, resolved: Option<&ModelInfo>, max_window: i
             let mut config = from_info(info);
             config.context_window =
                 request.context_window_limit.unwrap_or_else(|| config.context_window.min(max_window));
-            config.max_tokens = request.max_tokens.or(config.max_tokens);
+            config.max_tokens = request.max_tokens.or(at_most_half(config.max_tokens, config.context_window));
             if let Some(thinking) = request.max_reasoning_tokens {
                 check_thinking(thinking, request.max_tokens)?;
                 config.max_reasoning_tokens = thinking;
@@ -121,6 +121,9 @@ pub fn update(
         };
         config.context_window = window.unwrap_or(config.context_window);
         match request.max_tokens {
+            Patch::Absent if window.is_some() || resolved.is_some() => {
+                config.max_tokens = at_most_half(config.max_tokens, config.context_window);
+            }
             Patch::Absent => {}
             Patch::Null => config.max_tokens = None,
             Patch::Value(max_tokens) => config.max_tokens = Some(max_tokens),
@@ -155,6 +158,7 @@ pub fn of_conversation(
 ) -> Result<LlmConfig> {
     let mut config = from_info(info);
     config.context_window = config.context_window.min(window);
+    config.max_tokens = at_most_half(config.max_tokens, config.context_window);
     if let Some(settings) = settings {
         settings.apply(&mut config);
     }
@@ -163,6 +167,11 @@ pub fn of_conversation(
     reasoning::normalise(&mut config, agent_type, reasoning);
     reasoning::settle(&mut config)?;
     Ok(config)
+}
+
+/// A limit for answers that nobody has set, within a window: servers refuse a request whose answer alone may fill it.
+pub fn at_most_half(max_tokens: Option<i64>, window: i64) -> Option<i64> {
+    max_tokens.map(|most| if window > 0 { most.min((window / 2).max(1)) } else { most })
 }
 
 /// Whether the agent reasons in any way.
@@ -253,6 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_nobody_has_limited_leaves_half_of_the_window_to_the_question() {
+        let limits = |config: LlmConfig| (config.context_window, config.max_tokens);
+        let small = json!({"context_window_limit": 8_192});
+        assert_eq!(limits(created(small.clone(), "gpt-4o").unwrap()), (8_192, Some(4_096)));
+        let sent = json!({"context_window_limit": 8_192, "max_tokens": 8_000});
+        assert_eq!(limits(created(sent, "gpt-4o").unwrap()), (8_192, Some(8_000)));
+        let large = created(json!({}), "gpt-4o").unwrap();
+        assert_eq!(limits(updated(&large, small.clone(), None).unwrap()), (8_192, Some(4_096)));
+        let moved = json!({"model": "openai/gpt-4.1", "context_window_limit": 8_192});
+        assert_eq!(limits(updated(&large, moved, Some("gpt-4.1")).unwrap()), (8_192, Some(4_096)));
+        let settings = json!({"context_window_limit": 8_192,
+            "model_settings": {"provider_type": "openai", "max_output_tokens": 6_000}});
+        assert_eq!(limits(updated(&large, settings, None).unwrap()), (8_192, Some(6_000)));
+    }
+
+    #[test]
     fn settings_come_after_the_limits_and_parallel_calls_after_both() {
         let request = json!({
             "max_tokens": 100,
@@ -337,7 +362,7 @@ mod tests {
             serde_json::from_value(json!({"provider_type": "openai", "temperature": 0.2})).unwrap();
         let config = of_conversation(&model("gpt-4.1"), AgentType::LettaV1Agent, 9000, Some(&settings)).unwrap();
         assert_eq!((config.model.as_str(), config.context_window), ("gpt-4.1", 9000));
-        assert_eq!((config.temperature, config.max_tokens), (0.2, Some(16_384)));
+        assert_eq!((config.temperature, config.max_tokens), (0.2, Some(4_500)));
         let small = ModelInfo { context_window: 4096, ..model("small") };
         assert_eq!(of_conversation(&small, AgentType::LettaV1Agent, 9000, None).unwrap().context_window, 4096);
     }
