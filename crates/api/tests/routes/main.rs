@@ -12,6 +12,7 @@ mod agents;
 mod approvals;
 mod archives;
 mod blocks;
+mod bounds;
 mod callbacks;
 mod chat;
 mod compaction;
