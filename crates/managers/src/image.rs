@@ -6,6 +6,7 @@
 mod data;
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{TryStreamExt as _, stream};
 use muisti_orm::schema::{
     ApprovalEntry, Base64Image, ContentPart, FileId, ImageSource, InputMessage, MessageContent, StoredImage,
-    ToolReturnPart, ToolReturnValue,
+    ToolReturnPart, ToolReturnValue, UrlImage,
 };
 
 use crate::{
@@ -30,6 +31,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_FETCHED: usize = 20 * 1024 * 1024;
 /// How long one image may take.
 const FETCH_TIME: Duration = Duration::from_secs(5);
+/// How much of an address is quoted.
+const SHOWN: usize = 200;
 /// How many are fetched at a time.
 const AT_A_TIME: usize = 4;
 
@@ -54,7 +57,9 @@ pub async fn bring_in(services: &Services, messages: &mut [InputMessage]) -> Res
     let (outbound, total) = (services.outbound(), &AtomicUsize::new(0));
     stream::iter(found.into_iter().map(Ok))
         .try_for_each_concurrent(AT_A_TIME, |image| async move {
-            let brought = brought_in(outbound, image.source).await?;
+            // A request that is refused is not looked at again, so nothing is lost that has to be kept.
+            let source = std::mem::replace(image.source, ImageSource::Url(UrlImage { url: String::new() }));
+            let brought = brought_in(outbound, source).await?;
             let bytes = data_of(&brought).map_or(0, str::len);
             if total.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_BYTES {
                 return Err(Error::InvalidArgument(format!(
@@ -129,27 +134,36 @@ fn kept(source: ImageSource) -> ImageSource {
     }
 }
 
-async fn brought_in(outbound: &Outbound, source: &ImageSource) -> Result<ImageSource> {
+async fn brought_in(outbound: &Outbound, source: ImageSource) -> Result<ImageSource> {
     match source {
-        ImageSource::Url(image) => at_address(outbound, &image.url).await.map(Into::into),
-        ImageSource::Base64(image) => {
-            check(Some(&image.media_type), &image.data)?;
-            Ok(source.clone())
-        }
-        ImageSource::Stored(image) => {
-            if let Some(data) = &image.data {
-                check(image.media_type.as_deref(), data)?;
-            }
-            Ok(source.clone())
-        }
+        ImageSource::Url(image) => at_address(outbound, image.url).await.map(Into::into),
+        source => aside(move || checked(source)).await,
     }
+}
+
+/// Does what takes long with megabytes where it keeps nobody else waiting.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::Internal(format!("an image was not read: {error}")))?
+}
+
+/// The image itself, if it is one.
+fn checked(source: ImageSource) -> Result<ImageSource> {
+    match &source {
+        ImageSource::Base64(image) => check(Some(&image.media_type), &image.data)?,
+        ImageSource::Stored(StoredImage { data: Some(data), media_type, .. }) => check(media_type.as_deref(), data)?,
+        ImageSource::Stored(_) | ImageSource::Url(_) => {}
+    }
+    Ok(source)
 }
 
 /// A history with something else in the place of an image would be refused by the model for ever.
 fn check(media_type: Option<&str>, data: &str) -> Result<()> {
     if let Some(other) = media_type.filter(|name| !data::is_image_type(name)) {
         return Err(Error::InvalidArgument(format!(
-            "The media type of an image is '{other}', but it must be one such as image/png."
+            "The media type of an image is '{}', but it must be one such as image/png.",
+            shown(other)
         )));
     }
     match STANDARD.decode(data) {
@@ -159,27 +173,38 @@ fn check(media_type: Option<&str>, data: &str) -> Result<()> {
     }
 }
 
-async fn at_address(outbound: &Outbound, url: &str) -> Result<Base64Image> {
+async fn at_address(outbound: &Outbound, url: String) -> Result<Base64Image> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     match scheme.as_str() {
-        "data" => {
-            let image = data::open(url).map_err(|why| {
-                let shown: String = url.chars().take(60).collect();
-                Error::InvalidArgument(format!("The image '{shown}…' cannot be read: {why}."))
-            })?;
-            check(Some(&image.media_type), &image.data)?;
-            Ok(image)
-        }
+        "data" => aside(move || within(&url)).await,
         "http" | "https" => {
-            let failed = |why: String| Error::InvalidArgument(format!("Failed to fetch image from {url}: {why}"));
-            let fetched = fetch(outbound, url).await.map_err(|error| failed(error.to_string()))?;
-            let media_type = data::media_type(&fetched).map_err(failed)?;
-            Ok(Base64Image { media_type: media_type.to_owned(), data: STANDARD.encode(fetched.body), detail: None })
+            let failed =
+                |why: String| Error::InvalidArgument(format!("Failed to fetch image from {}: {why}", shown(&url)));
+            let fetched = fetch(outbound, &url).await.map_err(|error| failed(error.to_string()))?;
+            let media_type = data::media_type(&fetched).map_err(failed)?.to_owned();
+            aside(move || Ok(Base64Image { media_type, data: STANDARD.encode(fetched.body), detail: None })).await
         }
         other => Err(Error::InvalidArgument(format!(
-            "Unsupported image URL scheme '{other}'. Only 'http', 'https', and 'data' image URLs are supported. Local \
-             file paths (file://) are not allowed."
+            "Unsupported image URL scheme '{}'. Only 'http', 'https', and 'data' image URLs are supported. Local \
+             file paths (file://) are not allowed.",
+            shown(other)
         ))),
+    }
+}
+
+/// The image within a `data:` address.
+fn within(url: &str) -> Result<Base64Image> {
+    let image = data::open(url)
+        .map_err(|why| Error::InvalidArgument(format!("The image '{}' cannot be read: {why}.", shown(url))))?;
+    check(Some(&image.media_type), &image.data)?;
+    Ok(image)
+}
+
+/// A text of the request as a sentence quotes it: an address may be as long as an image.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
     }
 }
 

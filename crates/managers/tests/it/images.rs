@@ -132,6 +132,12 @@ async fn what_is_no_image_is_refused() {
         assert!(error.starts_with(&format!("INVALID_ARGUMENT: Failed to fetch image from {url}: ")), "{error}");
         assert!(error.contains(part), "{error}");
     }
+    let long = "x".repeat(5_000);
+    receiver.push(Reply::status(404));
+    for url in [receiver.url(&format!("/{long}.png")), format!("data:image/png;base64{long}"), format!("{long}:x")] {
+        let error = world.bring_in(at(&url)).await.unwrap_err();
+        assert!(error.contains(&format!("{}…", &url[..200])) && error.len() < 500, "{error}");
+    }
     for (source, part) in [
         (json!({"type": "base64", "media_type": "image/png", "data": "not base64!"}), "not base64"),
         (json!({"type": "base64", "media_type": "image/png", "data": ""}), "empty"),
