@@ -365,8 +365,10 @@ impl Turn {
     }
 
     fn wire_options(&self) -> WireOptions {
-        // What clients want to see of it, the sink knows.
-        WireOptions { include_types: None, ..self.request.config.wire_options(self.in_text) }
+        // What clients want to see of it, the sink knows. An agent that speaks in text needs no tool for that; for the
+        // others it is always the same one while they are being sent to.
+        let use_assistant_message = self.request.config.use_assistant_message && !self.in_text;
+        WireOptions { text_is_assistant: self.in_text, use_assistant_message, ..WireOptions::default() }
     }
 
     /// The events with which a turn ends that did not fail.

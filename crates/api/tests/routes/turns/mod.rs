@@ -13,6 +13,7 @@ mod parallel;
 mod rules;
 mod shapes;
 mod skills;
+mod speech;
 mod streams;
 
 use muisti_testkit::{Response, SseEvent};

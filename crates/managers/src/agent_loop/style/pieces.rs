@@ -2,8 +2,9 @@
 
 use muisti_llm::{Assembler, ChatEvent};
 use muisti_orm::schema::{
-    AssistantMessage, HiddenReasoningMessage, HiddenReasoningState, MessageBase, MessageType, ReasoningMessage,
-    ReasoningSource, RunRequestConfig, ToolCallDelta, ToolCallMessage, WireMessage,
+    AssistantMessage, DEFAULT_MESSAGE_TOOL, DEFAULT_MESSAGE_TOOL_KWARG, HiddenReasoningMessage, HiddenReasoningState,
+    MessageBase, MessageType, ReasoningMessage, ReasoningSource, RunRequestConfig, ToolCallDelta, ToolCallMessage,
+    WireMessage,
 };
 
 use super::{
@@ -72,8 +73,8 @@ impl Numbering {
 #[derive(Debug)]
 pub(in crate::agent_loop) struct Pieces {
     thoughts: Thoughts,
-    /// The name of the message tool and of its argument, if its calls are shown as what the agent says.
-    message_tool: Option<(String, String)>,
+    /// Whether calls of the message tool are shown as what the agent says.
+    speaks: bool,
     unmarked: Unmarked,
     /// Whether the model has said something beside its call.
     said: bool,
@@ -99,10 +100,9 @@ enum Shown {
 
 impl Pieces {
     pub(super) fn new(thoughts: Thoughts, config: &RunRequestConfig) -> Self {
-        let tool = || (config.assistant_message_tool_name.clone(), config.assistant_message_tool_kwarg.clone());
         Self {
             thoughts,
-            message_tool: config.use_assistant_message.then(tool),
+            speaks: config.use_assistant_message,
             unmarked: Unmarked::default(),
             said: false,
             splitter: ThoughtSplitter::default(),
@@ -172,13 +172,12 @@ impl Pieces {
         if call.shown.is_none() && (at_end || !main.is_empty()) {
             let calls = &answer.so_far().tool_calls;
             let name = calls.iter().find(|known| known.id == call.id).map_or("", |known| known.name.as_str());
-            call.shown = Some(match &self.message_tool {
-                Some((tool, argument)) if tool == name => Shown::Words(Box::new(Speech::new(argument))),
-                _ => {
-                    let delta = ToolCallDelta { name: Some(name.to_owned()), ..call.delta() };
-                    pieces.push(Piece::Call(delta));
-                    Shown::Call
-                }
+            call.shown = Some(if self.speaks && name == DEFAULT_MESSAGE_TOOL {
+                Shown::Words(Box::default())
+            } else {
+                let delta = ToolCallDelta { name: Some(name.to_owned()), ..call.delta() };
+                pieces.push(Piece::Call(delta));
+                Shown::Call
             });
         }
         if main.is_empty() {
@@ -205,23 +204,18 @@ impl Call {
 }
 
 /// Reads what the message tool is asked to say from its arguments, as they come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Speech {
-    argument: String,
     members: Members,
     words: Option<JsonText>,
 }
 
 impl Speech {
-    fn new(argument: &str) -> Self {
-        Self { argument: argument.to_owned(), members: Members::default(), words: None }
-    }
-
     fn push(&mut self, piece: &str) -> String {
         let mut said = String::new();
         for next in piece.chars() {
             self.members.push(next, |token| match token {
-                Token::Key(key) => self.words = (key == self.argument).then(JsonText::default),
+                Token::Key(key) => self.words = (key == DEFAULT_MESSAGE_TOOL_KWARG).then(JsonText::default),
                 Token::Value(next) => {
                     if let Some(words) = &mut self.words {
                         words.push(next, &mut said);

@@ -226,6 +226,8 @@ fn the_message_tool_streams_as_words() {
             vec![Piece::Words("lo\n".to_owned())]
         ]
     );
+    let renamed = RunRequestConfig { assistant_message_tool_name: "f".to_owned(), ..RunRequestConfig::default() };
+    assert_eq!(pieces(IN_TEXT, &renamed, &events), pieces(IN_TEXT, &RunRequestConfig::default(), &events));
     let plain = RunRequestConfig { use_assistant_message: false, ..RunRequestConfig::default() };
     let shown = pieces(IN_TEXT, &plain, &events);
     assert_eq!(shown[2], [delta(Some("send_message"), None), delta(None, Some("{\"message\":\"Hel"))]);
