@@ -8,6 +8,7 @@ use muisti_orm::{
     messages,
     schema::{ContentPart, MessageId, MessageRole, OrganizationId, RunId, StoredMessage},
 };
+use uuid::Uuid;
 
 use super::{
     accept::WhenPending,
@@ -165,13 +166,18 @@ impl Turn {
             return Err(nothing_pending());
         }
         if self.input.is_empty() {
-            let mut ping =
-                StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(KEEP_ALIVE)]);
-            ping.conversation_id = self.history.conversation_id;
-            ping.run_id = Some(self.run_id);
-            self.input.push(ping);
+            self.input.push(self.user_message(KEEP_ALIVE));
         }
         Ok(())
+    }
+
+    /// What the server says in the user's place.
+    pub(super) fn user_message(&self, text: impl Into<String>) -> StoredMessage {
+        let mut message = StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
+        message.conversation_id = self.history.conversation_id;
+        message.run_id = Some(self.run_id);
+        message.otid = Some(Uuid::new_v4().to_string());
+        message
     }
 
     /// Whether what an answer decides on has returned already.

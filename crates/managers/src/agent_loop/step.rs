@@ -227,11 +227,7 @@ impl Turn {
 
     /// What the server tells the model in the user's place, so that it goes on.
     fn in_the_user_s_place(&self, reason: &str, loaded: &Loaded) -> StoredMessage {
-        let text = heartbeat(reason, Some(loaded.timezone()));
-        let mut message = StoredMessage::new(self.history.agent_id, MessageRole::User, vec![ContentPart::text(text)]);
-        message.conversation_id = self.history.conversation_id;
-        message.run_id = Some(self.run_id);
-        message
+        self.user_message(heartbeat(reason, Some(loaded.timezone())))
     }
 }
 

@@ -265,13 +265,14 @@ impl Turn {
         let Commit { step, mut new, tools, next, stop, hold_end, also_shown } = commit;
         let (step, end) = step.unzip();
         // What waited for the answer to an approval request goes along if nothing comes after.
-        let (deferred, pending) = match stop {
+        let (mut deferred, pending) = match stop {
             Some(_) => (self.deferred.clone(), Vec::new()),
             None => (Vec::new(), self.deferred.clone()),
         };
         let mut stored = self.input.clone();
         let step_id = step.or_else(|| new.first().and_then(|message| message.step_id));
-        stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
+        let said = stored.iter_mut().chain(&mut deferred);
+        said.for_each(|message| message.step_id = message.step_id.or(step_id));
         let input = stored.len();
         stored.append(&mut new);
         let shown = stored.get(input..).map_or_else(Vec::new, |new| self.shown(new));
