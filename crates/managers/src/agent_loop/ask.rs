@@ -126,7 +126,8 @@ impl Turn {
         let only_first_call = !in_parallel(loaded, model, &self.rules);
         let style = Style::of(loaded.agent.agent_type, &model.config);
         let pieces = style.pieces(&self.request.config);
-        let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call, waits, pieces);
+        let set = self.set_arguments(loaded, allowed);
+        let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call, waits, set, pieces);
         let mut times = steps::StepTimes {
             step_start_ns: nanoseconds(step.began_at),
             llm_request_start_ns: nanoseconds(Timestamp::now()),

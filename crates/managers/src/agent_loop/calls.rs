@@ -6,13 +6,13 @@ use futures::future::join_all;
 use muisti_llm::json::tool_arguments;
 use muisti_orm::{
     runs,
-    schema::{FunctionToolCall, MessageRole, StepId, StoredMessage, Tool, ToolStatus, UsageStatistics, decremented},
+    schema::{FunctionToolCall, MessageRole, StepId, StoredMessage, Tool, UsageStatistics, decremented},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    draft::{By, CallState, Draft},
+    draft::{By, CallState, Draft, DraftCall},
     halt::{Halt, Turned},
     loaded::Loaded,
     rules::{Allowed, Prefilled, Rules, check_prefilled},
@@ -43,8 +43,11 @@ pub(super) struct UnderWay {
 /// What is to become of a tool call.
 enum Plan<'a> {
     Run(&'a Tool, Map<String, Value>),
-    Refuse(ToolOutcome),
+    Refuse(By, ToolOutcome),
 }
+
+/// The arguments that rules set for tools that may be called, by the tool's name; or why it cannot take them.
+pub(super) type SetArguments = BTreeMap<String, Result<Prefilled, String>>;
 
 /// Calls, carried out.
 pub(super) struct Called {
@@ -62,14 +65,10 @@ impl Called {
     pub(super) fn facts<'a>(&'a self, rules: &Rules, last_step: bool, required: &'a [&'a str]) -> Facts<'a> {
         let first = self.draft.calls().first();
         let tool = first.map_or("", |call| call.call.function.name.as_str());
-        let state = first.map(|call| &call.state);
-        let ran = matches!(state, Some(CallState::Returned { by: By::Tool { .. }, .. }));
-        let ok = matches!(state, Some(CallState::Returned { value, .. }) if value.status == ToolStatus::Success);
         Facts {
             tool,
             heartbeat: self.wakes,
-            ok,
-            violation: !ran,
+            fate: first.map(DraftCall::fate).unwrap_or_default(),
             ends_turn: self.ends,
             onward: rules.onward(tool),
             last_step,
@@ -87,19 +86,12 @@ impl Turn {
         let Some(UnderWay { step, usage, wakes, input, mut draft }) = self.under_way.clone() else {
             return Err(Error::Internal("there are no tool calls to be carried out".to_owned()).into());
         };
-        let prefilled = allowed.map(|allowed| self.rules.prefilled(allowed)).unwrap_or_default();
-        let mut misruled = false;
         let mut to_run = Vec::new();
         let waiting: Vec<_> = draft.waiting().map(|(place, call)| (place, call.clone())).collect();
         for (place, call) in waiting {
-            match self.plan(&call, loaded, allowed, &prefilled, &mut misruled) {
-                Plan::Refuse(outcome) => draft.refuse(place, outcome),
-                Plan::Run(tool, arguments) => {
-                    if prefilled.contains_key(&tool.name) {
-                        draft.set_arguments(place, &Value::Object(arguments.clone()).to_string());
-                    }
-                    to_run.push((place, tool, arguments));
-                }
+            match self.plan(&call, loaded, allowed) {
+                Plan::Refuse(by, outcome) => draft.refuse(place, by, outcome),
+                Plan::Run(tool, arguments) => to_run.push((place, tool, arguments)),
             }
         }
         let timezone = loaded.timezone().to_owned();
@@ -132,8 +124,8 @@ impl Turn {
                 draft.ran(place, outcome);
             }
         }
-        let ends = self.register(&draft);
-        Ok(Called { draft, ends, wakes, misruled })
+        let ends = register(&mut self.rules, &draft);
+        Ok(Called { draft, ends, wakes, misruled: false })
     }
 
     /// Stores how far the calls are.
@@ -150,51 +142,64 @@ impl Turn {
         Halt::check(kept.await?, self.history.agent_id)
     }
 
-    /// Tells the rules what was called. Returns whether a tool that ends the turn was among it.
-    fn register(&mut self, draft: &Draft) -> bool {
-        let mut ends = false;
-        for call in draft.calls() {
-            if let CallState::Returned { by: By::Tool { output }, .. } = &call.state {
-                let name = &call.call.function.name;
-                self.rules.register(name, output.clone());
-                ends |= self.rules.ends_turn(name);
-            }
-        }
-        ends
-    }
-
     /// What is to become of a call.
-    fn plan<'a>(
-        &self,
-        call: &FunctionToolCall,
-        loaded: &'a Loaded,
-        allowed: Option<&Allowed>,
-        prefilled: &BTreeMap<String, Prefilled>,
-        misruled: &mut bool,
-    ) -> Plan<'a> {
+    fn plan<'a>(&self, call: &FunctionToolCall, loaded: &'a Loaded, allowed: Option<&Allowed>) -> Plan<'a> {
         let name = call.function.name.as_str();
-        let refuse = |kind: &str, text: String| Plan::Refuse(ToolOutcome::failure(name, kind, text));
+        let refuse = |by, kind: &str, text: String| Plan::Refuse(by, ToolOutcome::failure(name, kind, text));
         if let Some(allowed) = allowed
             && !allowed.tools.iter().any(|tool| tool == name)
         {
-            return refuse("ToolConstraintError", self.rules.violation(name, allowed));
+            return refuse(By::Rules, "ToolConstraintError", self.rules.violation(name, allowed));
         }
         let Some(tool) = loaded.tools.iter().find(|tool| tool.name == name) else {
-            return refuse("KeyError", format!("Tool not found: the agent has no tool '{name}' any more."));
+            let text = format!("Tool not found: the agent has no tool '{name}' any more.");
+            return refuse(By::Server, "KeyError", text);
         };
-        let mut arguments = match tool_arguments(&call.function.arguments) {
-            Ok(arguments) => arguments,
-            Err(reason) => return refuse("ValueError", reason),
-        };
-        if let Some(set) = prefilled.get(name) {
-            let parameters = tool.json_schema.as_ref().and_then(|schema| schema.get("parameters"));
-            if let Err(fault) = check_prefilled(name, set, parameters.unwrap_or(&Value::Null)) {
-                *misruled = true;
-                return refuse("ValueError", fault);
-            }
-            arguments.extend(set.args.clone());
+        match tool_arguments(&call.function.arguments) {
+            Ok(arguments) => Plan::Run(tool, arguments),
+            Err(reason) => refuse(By::Server, "ValueError", reason),
         }
-        Plan::Run(tool, arguments)
+    }
+
+    /// The arguments that rules set for the tools that may be called now.
+    pub(super) fn set_arguments(&self, loaded: &Loaded, allowed: &Allowed) -> SetArguments {
+        let check = |(name, set): (String, Prefilled)| {
+            let tool = loaded.tools.iter().find(|tool| tool.name == name);
+            let schema = tool.and_then(|tool| tool.json_schema.as_ref());
+            let parameters = schema.and_then(|schema| schema.get("parameters")).unwrap_or(&Value::Null);
+            let checked = check_prefilled(&name, &set, parameters);
+            (name, checked.map(|()| set))
+        };
+        self.rules.prefilled(allowed).into_iter().map(check).collect()
+    }
+
+    /// Puts the arguments that rules set into the calls of an answer: what is stored, and what a client decides on, is
+    /// what will be done.
+    ///
+    /// Where a tool cannot take them nothing of the answer is done, nor is a client asked about it: then the calls are
+    /// given as they have failed.
+    pub(super) fn set_in(
+        &self,
+        assistant: &mut StoredMessage,
+        wakes: bool,
+        loaded: &Loaded,
+        allowed: &Allowed,
+    ) -> Option<Called> {
+        let set = self.set_arguments(loaded, allowed);
+        let fault_of = |call: &FunctionToolCall| set.get(&call.function.name)?.as_ref().err();
+        if let Some(fault) = assistant.tool_calls.iter().find_map(fault_of) {
+            let mut draft = Draft::of_answer(assistant.clone(), loaded.timezone());
+            draft.settle(|call, _| ToolOutcome::failure(&call.function.name, "ValueError", fault));
+            return Some(Called { draft, ends: false, wakes, misruled: true });
+        }
+        for call in &mut assistant.tool_calls {
+            if let Some(Ok(set)) = set.get(&call.function.name)
+                && let Some(arguments) = set.over(&call.function.arguments)
+            {
+                call.function.arguments = arguments;
+            }
+        }
+        None
     }
 
     /// Whether a call of this tool has to wait for the client: it runs the tool itself, or wants to be asked.
@@ -205,19 +210,8 @@ impl Turn {
 
     /// The model's answer as the history keeps it when the client must first decide on some of its calls: what was
     /// said with the calls that need no decision, and the request for the others.
-    ///
-    /// Arguments that rules set are in the request already: what the client decides on is what will be done.
     pub(super) fn ask_client(&self, mut assistant: StoredMessage, allowed: &Allowed) -> Vec<StoredMessage> {
-        let mut calls = std::mem::take(&mut assistant.tool_calls);
-        let prefilled = self.rules.prefilled(allowed);
-        for call in &mut calls {
-            if let Some(set) = prefilled.get(&call.function.name)
-                && let Ok(mut arguments) = tool_arguments(&call.function.arguments)
-            {
-                arguments.extend(set.args.clone());
-                call.function.arguments = Value::Object(arguments).to_string();
-            }
-        }
+        let calls = std::mem::take(&mut assistant.tool_calls);
         let (wait, free): (Vec<_>, Vec<_>) =
             calls.into_iter().partition(|call| self.waits_for_client(&call.function.name, allowed));
         let mut request = assistant.clone();
@@ -231,6 +225,27 @@ impl Turn {
         let said = !assistant.content.is_empty() || !assistant.tool_calls.is_empty();
         said.then_some(assistant).into_iter().chain([request]).collect()
     }
+}
+
+/// Tells the rules what was called. Returns whether a tool that ends the turn was among it.
+///
+/// What a client has decided on counts, too: a rule that demanded the call must not demand it again.
+pub(super) fn register(rules: &mut Rules, draft: &Draft) -> bool {
+    let mut ends = false;
+    for call in draft.calls() {
+        let name = &call.call.function.name;
+        let CallState::Returned { by, .. } = &call.state else { continue };
+        match by {
+            By::Tool { output } => {
+                rules.register(name, output.clone());
+                ends |= rules.ends_turn(name);
+            }
+            By::ClientTool { output } => rules.register(name, output.clone()),
+            By::Denial | By::Nobody => rules.excuse(name),
+            By::Rules | By::Server => {}
+        }
+    }
+    ends
 }
 
 /// The ids of the agent's tools that were called.

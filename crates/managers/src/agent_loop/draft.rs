@@ -11,7 +11,7 @@ use muisti_orm::schema::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::style::Style;
+use super::style::{Fate, Style};
 use crate::{prompt::time::local_time, tool::ToolOutcome};
 
 /// Some tool calls, and what has become of each.
@@ -54,10 +54,29 @@ pub(super) enum CallState {
 pub(super) enum By {
     /// The tool, with this text for the rules to look at.
     Tool { output: String },
-    /// The client, with a return of its own tool or a denial.
-    Client,
-    /// The server, which did not run it, or lost sight of it.
+    /// A tool of the client's, with this text.
+    ClientTool { output: String },
+    /// The client, which has denied it.
+    Denial,
+    /// The rules, which did not allow it.
+    Rules,
+    /// The server, which could not make it.
     Server,
+    /// Nobody: it had started when its process went away.
+    Nobody,
+}
+
+impl DraftCall {
+    /// What has become of the call.
+    pub(super) fn fate(&self) -> Fate {
+        match &self.state {
+            CallState::Returned { by: By::Rules, .. } => Fate::Forbidden,
+            CallState::Returned { by: By::Server, .. } => Fate::NotMade,
+            CallState::Returned { by: By::Nobody, .. } | CallState::Waiting | CallState::Started => Fate::BrokenOff,
+            CallState::Returned { value, .. } if value.status == ToolStatus::Success => Fate::Done,
+            CallState::Returned { .. } => Fate::Failed,
+        }
+    }
 }
 
 impl Draft {
@@ -92,17 +111,18 @@ impl Draft {
 
     /// Adds a call that the client's own tool has answered.
     pub(super) fn push_returned(&mut self, call: FunctionToolCall, mut value: StoredToolReturn) {
+        let output = value.func_response.as_ref().map(ToolReturnValue::shown_as_text).unwrap_or_default();
         if let Some(ToolReturnValue::Text(text)) = value.func_response {
             let packaged = package_tool_result(value.status == ToolStatus::Success, &text.into(), &self.time());
             value.func_response = Some(ToolReturnValue::Text(packaged));
         }
-        self.calls.push(DraftCall { call, state: CallState::Returned { value, by: By::Client } });
+        self.calls.push(DraftCall { call, state: CallState::Returned { value, by: By::ClientTool { output } } });
     }
 
     /// Adds a call that the client has denied.
     pub(super) fn push_denied(&mut self, call: FunctionToolCall, outcome: ToolOutcome) {
         let value = self.stored(&call, outcome);
-        self.calls.push(DraftCall { call, state: CallState::Returned { value, by: By::Client } });
+        self.calls.push(DraftCall { call, state: CallState::Returned { value, by: By::Denial } });
     }
 
     pub(super) fn calls(&self) -> &[DraftCall] {
@@ -150,9 +170,9 @@ impl Draft {
         self.end(place, outcome, By::Tool { output });
     }
 
-    /// Notes that a call was not carried out, and what the model is told instead.
-    pub(super) fn refuse(&mut self, place: usize, outcome: ToolOutcome) {
-        self.end(place, outcome, By::Server);
+    /// Notes that a call was not carried out, or not to its end, who says so, and what the model is told.
+    pub(super) fn refuse(&mut self, place: usize, by: By, outcome: ToolOutcome) {
+        self.end(place, outcome, by);
     }
 
     fn end(&mut self, place: usize, outcome: ToolOutcome, by: By) {
@@ -168,8 +188,9 @@ impl Draft {
         for place in 0..self.calls.len() {
             let Some(DraftCall { call, state }) = self.calls.get(place) else { continue };
             if !matches!(state, CallState::Returned { .. }) {
-                let outcome = outcome(call, matches!(state, CallState::Started));
-                self.refuse(place, outcome);
+                let started = matches!(state, CallState::Started);
+                let outcome = outcome(call, started);
+                self.refuse(place, if started { By::Nobody } else { By::Server }, outcome);
             }
         }
     }
@@ -179,14 +200,15 @@ impl Draft {
         for place in 0..self.calls.len() {
             if let Some(DraftCall { call, state: CallState::Started }) = self.calls.get(place) {
                 let outcome = interrupted(call, true);
-                self.refuse(place, outcome);
+                self.refuse(place, By::Nobody, outcome);
             }
         }
     }
 
     /// Whether the client has answered a call: then the model is to hear of it.
     pub(super) fn is_answered_by_client(&self) -> bool {
-        self.calls.iter().any(|call| matches!(call.state, CallState::Returned { by: By::Client, .. }))
+        let by_client = |by: &By| matches!(by, By::ClientTool { .. } | By::Denial);
+        self.calls.iter().any(|call| matches!(&call.state, CallState::Returned { by, .. } if by_client(by)))
     }
 
     fn stored(&self, call: &FunctionToolCall, outcome: ToolOutcome) -> StoredToolReturn {
@@ -293,6 +315,20 @@ mod tests {
         draft.settle_started();
         let left: Vec<_> = draft.waiting().map(|(place, call)| (place, call.id.as_str())).collect();
         assert_eq!(left, [(2, "c")]);
+    }
+
+    #[test]
+    fn what_had_started_broke_off_and_nothing_else_did() {
+        let mut draft = draft(&["a", "b", "c", "d"]);
+        draft.start(&[0, 1]);
+        draft.ran(0, ToolOutcome::failure("f", "ValueError", "No."));
+        let mut draft = after_a_crash(&draft);
+        draft.settle_started();
+        draft.refuse(2, By::Rules, ToolOutcome::refused("Not now."));
+        draft.refuse(3, By::Server, ToolOutcome::refused("What is that?"));
+        let fates: Vec<_> = draft.calls().iter().map(DraftCall::fate).collect();
+        assert_eq!(fates, [Fate::Failed, Fate::BrokenOff, Fate::Forbidden, Fate::NotMade]);
+        assert!(!draft.is_answered_by_client());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Which tools the model may call next, and what the rules say about a call.
 //!
 //! The rules look at what was called in this turn, and for conditional rules at what the last call returned. They
-//! limit the agent's own tools; nothing is remembered from one turn to the next.
+//! limit the agent's own tools; nothing is remembered from one turn to the next, but for the calls that a turn begins
+//! with because a client has decided on them.
 
 mod prefill;
 
@@ -31,6 +32,9 @@ pub(super) struct Calls {
     called: Vec<String>,
     /// What the last one returned.
     last_output: Option<String>,
+    /// Tools of which a call was denied, or broke off: no rule makes the model call them again.
+    #[serde(default)]
+    excused: Vec<String>,
 }
 
 /// What the model may do next.
@@ -71,6 +75,16 @@ impl Rules {
         self.done.last_output = Some(output);
     }
 
+    /// Notes a call that was not carried out, or nobody knows how far, and that the model is not to be made to repeat.
+    pub(super) fn excuse(&mut self, tool: &str) {
+        self.done.excused.push(tool.to_owned());
+    }
+
+    /// Whether something has come of a call, so that it is too late for a first tool.
+    fn has_begun(&self) -> bool {
+        !self.done.called.is_empty() || !self.done.excused.is_empty()
+    }
+
     /// What may be called next, of these tools.
     pub(super) fn allowed(&self, available: &[&str]) -> Allowed {
         let first = self.first_tools(available);
@@ -85,7 +99,7 @@ impl Rules {
     /// The tools that must be called first, while nothing was called. A rule for a tool that the agent does not have
     /// would leave it without any.
     fn first_tools(&self, available: &[&str]) -> Vec<String> {
-        if !self.done.called.is_empty() {
+        if self.has_begun() {
             return Vec::new();
         }
         let first = self.rules.iter().filter_map(|rule| match rule {
@@ -185,6 +199,7 @@ impl Rules {
             if let ToolRule::RequiredBeforeExit(rule) = rule
                 && available.contains(&rule.tool_name.as_str())
                 && self.times(&rule.tool_name) == 0
+                && !self.done.excused.contains(&rule.tool_name)
                 && !required.contains(&rule.tool_name.as_str())
             {
                 required.push(&rule.tool_name);
@@ -220,7 +235,7 @@ impl Rules {
         };
         for rule in &self.rules {
             match rule {
-                ToolRule::RunFirst(rule) if self.done.called.is_empty() => {
+                ToolRule::RunFirst(rule) if !self.has_begun() => {
                     set(&rule.tool_name, &rule.args, format!("InitToolRule({})", rule.tool_name));
                 }
                 ToolRule::ConstrainChildTools(rule) if self.last() == Some(&rule.tool_name) => {

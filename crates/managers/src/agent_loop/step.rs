@@ -99,7 +99,8 @@ impl Turn {
         let style = Style::of(loaded.agent.agent_type, &model.config);
         let allowed = self.rules.allowed(&loaded.tool_names(&self.request));
         let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model, &allowed).await?;
-        style.check(&answer, model.provider.name()).map_err(Error::from)?;
+        let has_tools = !loaded.offer(&allowed.tools, &self.request).is_empty();
+        style.check(&answer, has_tools, model.provider.name()).map_err(Error::from)?;
         let usage = step_usage(answer.usage);
         add(&mut self.usage, &usage);
         self.logprobs = answer.logprobs.take().or(self.logprobs.take());
@@ -108,11 +109,14 @@ impl Turn {
         }
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
         let wakes = take_what_is_for_the_server(style, &mut answer, loaded);
-        let assistant = assistant_message(self, &step, message_id, answer, model);
+        let mut assistant = assistant_message(self, &step, message_id, answer, model);
+        let misruled = self.set_in(&mut assistant, wakes, loaded, &allowed);
 
         let waits = |call: &FunctionToolCall| self.waits_for_client(&call.function.name, &allowed);
         let made = if assistant.tool_calls.is_empty() {
             self.spoken(assistant, loaded, out_of_tokens)
+        } else if let Some(called) = misruled {
+            self.returned(called, style, loaded)
         } else if assistant.tool_calls.iter().any(waits) {
             let new = self.ask_client(assistant, &allowed);
             Made { new, tools: Vec::new(), stop: Some(StopReason::RequiresApproval) }

@@ -9,6 +9,7 @@ mod pausing;
 mod policies;
 mod repeats;
 mod resuming;
+mod rules;
 
 use muisti_testkit::{Answer, ScriptedCall, SseEvent};
 use serde_json::{Value, json};

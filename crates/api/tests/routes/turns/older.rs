@@ -100,6 +100,7 @@ async fn a_heartbeat_wakes_the_agent_again_and_is_written_into_the_call() {
         let history = app.history(&agent).await;
         let heartbeat = &history[before + 4];
         assert_eq!(heartbeat["message_type"], "user_message");
+        assert!(heartbeat["otid"].is_string());
         let envelope: Value = serde_json::from_str(heartbeat["content"].as_str().unwrap()).unwrap();
         assert_eq!(envelope["type"], "heartbeat");
         let reason = envelope["reason"].as_str().unwrap();
@@ -140,6 +141,68 @@ async fn a_rule_says_better_than_a_heartbeat_whether_a_turn_goes_on() {
         app.model.push(Answer::tool_call("send_message", wants_more));
         let answer = app.say(&agent, "Is that so?").await.expect_json();
         assert_eq!(answer["stop_reason"]["stop_reason"], "tool_rule");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tool_that_ends_the_turn_ends_it_whatever_else_rules_say_of_it() {
+    on_each_database(async |app| {
+        for rule in [
+            json!({ "type": "max_count_per_step", "tool_name": "send_message", "max_count_limit": 1 }),
+            json!({ "type": "constrain_child_tools", "tool_name": "send_message", "children": ["memory_insert"] }),
+        ] {
+            let agent = older(app, json!({ "tool_rules": [rule], "include_base_tool_rules": true })).await;
+            app.model.push(says("A greeting.", "Hello."));
+            let answer = app.say(&agent, "Hello.").await.expect_json();
+            assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn", "{rule}");
+            assert_eq!(app.model.requests().len(), 1, "{rule}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn arguments_that_cannot_be_read_are_not_called_a_breach_of_the_rules() {
+    on_each_database(async |app| {
+        let agent = older(app, json!({})).await;
+        app.model.push_all([Answer::tool_call("memory_insert", "remember"), says("Never mind.", "Sorry.")]);
+        let answer = app.say(&agent, "I have a cat.").await.expect_json();
+        assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
+        assert_eq!(answer["messages"][1]["status"], "error");
+        let told = app.model.last_request().last_user().unwrap();
+        assert!(told.contains("The call of memory_insert has failed.") && !told.contains("allowed"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_must_call_a_tool_and_has_none_is_told_so() {
+    on_each_database(async |app| {
+        let agent = older(app, json!({ "agent_type": "react_agent" })).await;
+        app.model.push(Answer::text("Hello to you."));
+        let failed = app.say(&agent, "Hello.").await;
+        assert_eq!(failed.status, 500);
+        let told = failed.json()["error"].to_string();
+        assert!(told.contains("no tool to call") && !told.contains("required tool choice"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_stream_shows_the_words_that_a_rule_has_set() {
+    on_each_database(async |app| {
+        let first = json!({ "type": "run_first", "tool_name": "send_message", "args": { "message": "Welcome." } });
+        let agent = older(app, json!({ "tool_rules": [first], "include_base_tool_rules": true })).await;
+        app.model.push(says("A greeting.", "Get lost."));
+        let frames: Vec<Value> = app.stream(&agent, "Hello.", true).await.iter().map(|event| event.json()).collect();
+        let said = |frames: &[Value], kind: &str, member: &str| -> String {
+            let of_kind = frames.iter().filter(|frame| frame["message_type"] == kind);
+            of_kind.filter_map(|frame| frame[member].as_str()).collect()
+        };
+        assert_eq!(said(&frames, "assistant_message", "content"), "Welcome.");
+        assert_eq!(said(&frames, "reasoning_message", "reasoning"), "A greeting.");
+        assert_eq!(app.history(&agent).await.last().unwrap()["content"], "Welcome.");
     })
     .await;
 }

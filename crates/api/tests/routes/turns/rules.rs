@@ -1,7 +1,7 @@
 //! Tool rules in turns.
 
-use muisti_testkit::Answer;
-use serde_json::json;
+use muisti_testkit::{Answer, SseEvent};
+use serde_json::{Value, json};
 
 use super::kinds;
 use crate::harness::on_each_database;
@@ -33,6 +33,23 @@ async fn the_first_tool_is_demanded_and_gets_what_the_rule_says() {
         assert!(arguments.contains("By the rule."), "{arguments}");
         let block = app.list(&format!("/v1/agents/{agent}/core-memory/blocks/human")).await;
         assert_eq!(block["value"], "By the rule.");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_stream_shows_the_arguments_that_are_stored() {
+    on_each_database(async |app| {
+        let rules = json!([{"type": "run_first", "tool_name": "memory_insert", "args": {"new_string": "As set."}}]);
+        let blocks = json!([{"label": "human", "value": ""}]);
+        let agent = app.new_agent(json!({ "tool_rules": rules, "memory_blocks": blocks })).await;
+        app.model.push_all([insert("By the model."), Answer::text("Done.")]);
+        let events = app.stream(&agent, "Go.", true).await;
+        let frames: Vec<Value> = events[..events.len() - 1].iter().map(SseEvent::json).collect();
+        let shown: String = frames.iter().filter_map(|frame| frame["tool_call"]["arguments"].as_str()).collect();
+        let history = app.history(&agent).await;
+        assert_eq!(shown, history[2]["tool_call"]["arguments"].as_str().unwrap());
+        assert!(shown.contains("As set.") && !shown.contains("By the model."), "{shown}");
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! Arguments that a rule sets: they win over the model's, and must fit the tool.
 
+use muisti_llm::json::tool_arguments;
 use serde_json::{Map, Value};
 
 use crate::tool::is_type;
@@ -10,6 +11,15 @@ pub(in super::super) struct Prefilled {
     pub(in super::super) args: Map<String, Value>,
     /// The rule that set the last of them.
     pub(super) source: String,
+}
+
+impl Prefilled {
+    /// A call's arguments with these over the model's own; none if the model's are no object.
+    pub(in super::super) fn over(&self, arguments: &str) -> Option<String> {
+        let mut arguments = tool_arguments(arguments).ok()?;
+        arguments.extend(self.args.clone());
+        Some(Value::Object(arguments).to_string())
+    }
 }
 
 /// Checks the arguments against the tool's parameters.
@@ -68,6 +78,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn set_arguments_win_over_those_of_the_model_and_leave_the_others() {
+        let args = json!({"a": "set", "c": 3}).as_object().unwrap().clone();
+        let set = Prefilled { args, source: "InitToolRule(f)".into() };
+        assert_eq!(set.over(r#"{"a": "model", "b": true}"#).unwrap(), r#"{"a":"set","b":true,"c":3}"#);
+        assert_eq!(set.over("").unwrap(), r#"{"a":"set","c":3}"#);
+        assert_eq!(set.over("[1]"), None);
+    }
 
     #[test]
     fn set_arguments_must_exist_and_fit() {

@@ -92,6 +92,21 @@ fn required_tools_are_asked_for_until_they_are_called() {
 }
 
 #[test]
+fn what_was_denied_is_not_demanded_again_and_has_not_been_called() {
+    let mut rules = rules(json!([
+        {"type": "run_first", "tool_name": "a", "args": {"x": 1}},
+        {"type": "required_before_exit", "tool_name": "a"},
+        {"type": "constrain_child_tools", "tool_name": "a", "children": ["b"]},
+        {"type": "max_count_per_step", "tool_name": "a", "max_count_limit": 1},
+    ]));
+    rules.excuse("a");
+    let allowed = rules.allowed(&TOOLS);
+    assert_eq!(allowed, Allowed { tools: TOOLS.map(Into::into).to_vec(), must_call: false });
+    assert!(rules.prefilled(&allowed).is_empty());
+    assert!(rules.still_required(&TOOLS).is_empty());
+}
+
+#[test]
 fn a_refusal_names_what_would_be_right_and_why() {
     let rules =
         after(rules(json!([{"type": "constrain_child_tools", "tool_name": "a", "children": ["b"]}])), &[("a", "")]);

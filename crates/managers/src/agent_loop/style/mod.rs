@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::rules::Allowed;
 use crate::message::speaks_in_text;
 
-pub(super) use next::{Facts, Next, Onward, heartbeat, must_still_call};
+pub(super) use next::{Facts, Fate, Next, Onward, heartbeat, must_still_call};
 pub(super) use pieces::{Numbering, Piece, Pieces};
 
 /// The argument that holds what the model thinks.
@@ -117,16 +117,22 @@ impl Style {
         matches!(self, Self::Older(_))
     }
 
-    /// Whether an answer is one that an agent of this style can give.
+    /// Whether an answer is one that an agent of this style can give. `has_tools` says whether the model had any to call.
     ///
     /// # Errors
     /// `NoToolCall` when a tool had to be called and none was.
-    pub(super) fn check(self, answer: &ChatAnswer, provider: &str) -> Result<(), LlmError> {
+    pub(super) fn check(self, answer: &ChatAnswer, has_tools: bool, provider: &str) -> Result<(), LlmError> {
         if matches!(self, Self::Current { .. }) || !answer.tool_calls.is_empty() {
             return Ok(());
         }
-        let message = "the model called no tool, and agents of this type act and speak with tools only. Take a model \
-                       that follows a required tool choice, or an agent of type letta_v1_agent.";
+        let message = if has_tools {
+            "the model called no tool, and agents of this type act and speak with tools only. Take a model that \
+             follows a required tool choice, or an agent of type letta_v1_agent."
+        } else {
+            "the model had no tool to call, and agents of this type act and speak with tools only: this one has none, \
+             or its rules leave it none. Attach tools to it, send_message among them, or take an agent of type \
+             letta_v1_agent."
+        };
         Err(LlmError::new(LlmErrorKind::NoToolCall, provider, message))
     }
 

@@ -15,11 +15,9 @@ pub(in crate::agent_loop) struct Facts<'a> {
     pub(in crate::agent_loop) tool: &'a str,
     /// Whether the model asked to be woken again.
     pub(in crate::agent_loop) heartbeat: bool,
-    /// Whether the tool did what it was asked.
-    pub(in crate::agent_loop) ok: bool,
-    /// Whether the rules did not allow the call, so that it was not made.
-    pub(in crate::agent_loop) violation: bool,
-    /// Whether a rule ends the turn with this tool.
+    /// What has become of the call.
+    pub(in crate::agent_loop) fate: Fate,
+    /// Whether a tool was carried out with which a rule ends the turn.
     pub(in crate::agent_loop) ends_turn: bool,
     /// What the rules say about going on after this tool.
     pub(in crate::agent_loop) onward: Option<Onward>,
@@ -27,6 +25,22 @@ pub(in crate::agent_loop) struct Facts<'a> {
     pub(in crate::agent_loop) last_step: bool,
     /// The tools that must be called before the turn may end, and were not.
     pub(in crate::agent_loop) required: &'a [&'a str],
+}
+
+/// What has become of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::agent_loop) enum Fate {
+    /// The tool did what it was asked.
+    #[default]
+    Done,
+    /// It was carried out, and failed.
+    Failed,
+    /// The rules did not allow it, so it was not made.
+    Forbidden,
+    /// It could not be made: nobody could read its arguments, or the tool is gone.
+    NotMade,
+    /// It had started, and nobody knows how far it came.
+    BrokenOff,
 }
 
 /// Why rules make a turn go on after a tool.
@@ -85,26 +99,32 @@ impl Style {
 impl Facts<'_> {
     /// Every call is followed by a step, but for those that end the turn.
     const fn wish_of_current(&self) -> Next {
-        if self.ends_turn && !self.violation { Next::Stop(StopReason::ToolRule) } else { Next::Continue(None) }
+        if self.ends_turn { Next::Stop(StopReason::ToolRule) } else { Next::Continue(None) }
     }
 
     /// The model decides, and the rules know better.
     fn wish_of_older(&self) -> Next {
         let go_on = |reason: String| Next::Continue(Some(format!("{HIDDEN}{reason}")));
         let tool = self.tool;
-        if self.violation {
-            return go_on(format!("The call of {tool} was not allowed and was not made. Go on with a tool that is."));
-        }
-        match self.onward {
-            Some(Onward::Rule) => return go_on(format!("Going on, because a rule of {tool} says what comes next.")),
-            Some(Onward::Continue) => return go_on(format!("Going on, because {tool} never ends a turn.")),
-            None => {}
-        }
-        match (self.ends_turn, self.heartbeat) {
-            (true, true) => Next::Stop(StopReason::ToolRule),
-            (_, false) => Next::Stop(StopReason::EndTurn),
-            (false, true) if self.ok => go_on(format!("{tool} has been carried out. It is your turn again.")),
-            (false, true) => go_on(format!("{tool} has failed. It is your turn again.")),
+        let carried_out = match self.fate {
+            Fate::Done => "has been carried out",
+            Fate::Failed => "has failed",
+            // The model is to hear of what did not come to its end, whatever it and the rules had in mind for after it.
+            Fate::Forbidden => {
+                let reason = format!("The call of {tool} was not allowed and was not made. Go on with a tool that is.");
+                return go_on(reason);
+            }
+            Fate::NotMade => return go_on(format!("The call of {tool} has failed. It is your turn again.")),
+            Fate::BrokenOff => return go_on(format!("The call of {tool} was interrupted. It is your turn again.")),
+        };
+        match (self.ends_turn, self.onward, self.heartbeat) {
+            (true, _, true) => Next::Stop(StopReason::ToolRule),
+            (true, _, false) | (false, None, false) => Next::Stop(StopReason::EndTurn),
+            (false, Some(Onward::Rule), _) => {
+                go_on(format!("Going on, because a rule of {tool} says what comes next."))
+            }
+            (false, Some(Onward::Continue), _) => go_on(format!("Going on, because {tool} never ends a turn.")),
+            (false, None, true) => go_on(format!("{tool} {carried_out}. It is your turn again.")),
         }
     }
 }
@@ -131,7 +151,7 @@ mod tests {
     const CURRENT: Style = Style::Current { must_call: false };
 
     fn facts() -> Facts<'static> {
-        Facts { tool: "f", ok: true, ..Facts::default() }
+        Facts { tool: "f", ..Facts::default() }
     }
 
     fn reason(next: Next) -> String {
@@ -148,13 +168,20 @@ mod tests {
         assert_eq!(OLDER.next(&facts()), Next::Stop(StopReason::EndTurn));
         let woken = Facts { heartbeat: true, ..facts() };
         assert!(reason(OLDER.next(&woken)).starts_with("f has been carried out"));
-        assert!(reason(OLDER.next(&Facts { ok: false, ..woken })).starts_with("f has failed"));
+        assert!(reason(OLDER.next(&Facts { fate: Fate::Failed, ..woken })).starts_with("f has failed"));
     }
 
     #[test]
-    fn a_violated_rule_makes_it_go_on() {
-        let facts = Facts { violation: true, ends_turn: true, ..facts() };
-        assert!(reason(OLDER.next(&facts)).contains("was not allowed"));
+    fn what_did_not_come_to_its_end_makes_it_go_on_and_is_called_what_it_is() {
+        for (fate, words) in
+            [(Fate::Forbidden, "was not allowed"), (Fate::NotMade, "has failed"), (Fate::BrokenOff, "was interrupted")]
+        {
+            for onward in [None, Some(Onward::Rule)] {
+                let reason = reason(OLDER.next(&Facts { fate, onward, ..facts() }));
+                assert!(reason.contains(words), "{reason}");
+                assert_eq!(reason.contains("allowed"), fate == Fate::Forbidden, "{reason}");
+            }
+        }
     }
 
     #[test]
@@ -165,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_the_tool_go_on_without_a_heartbeat() {
+    fn rules_of_the_tool_go_on_without_a_heartbeat_unless_it_ends_the_turn() {
         for (rule, words) in [
             (json!({"type": "constrain_child_tools", "tool_name": "f", "children": ["g"]}), "a rule of f"),
             (json!({"type": "conditional", "tool_name": "f", "child_output_mapping": {"a": "g"}}), "a rule of f"),
@@ -174,8 +201,11 @@ mod tests {
         ] {
             let rules: Vec<ToolRule> = serde_json::from_value(json!([rule])).unwrap();
             assert_eq!(Onward::after(&rules, "g"), None);
-            let facts = Facts { onward: Onward::after(&rules, "f"), ends_turn: true, ..facts() };
+            let facts = Facts { onward: Onward::after(&rules, "f"), ..facts() };
             assert!(reason(OLDER.next(&facts)).contains(words), "{rule}");
+            let ends = Facts { ends_turn: true, ..facts };
+            assert_eq!(OLDER.next(&ends), Next::Stop(StopReason::EndTurn), "{rule}");
+            assert_eq!(OLDER.next(&Facts { heartbeat: true, ..ends }), Next::Stop(StopReason::ToolRule), "{rule}");
         }
     }
 
@@ -183,7 +213,7 @@ mod tests {
     fn the_last_step_ends_a_turn_that_would_go_on_and_no_other() {
         let last = Facts { last_step: true, ..facts() };
         assert_eq!(OLDER.next(&Facts { heartbeat: true, ..last }), Next::Stop(StopReason::MaxSteps));
-        assert_eq!(OLDER.next(&Facts { violation: true, ..last }), Next::Stop(StopReason::MaxSteps));
+        assert_eq!(OLDER.next(&Facts { fate: Fate::Forbidden, ..last }), Next::Stop(StopReason::MaxSteps));
         assert_eq!(OLDER.next(&Facts { required: &["g"], ..last }), Next::Stop(StopReason::MaxSteps));
         assert_eq!(OLDER.next(&last), Next::Stop(StopReason::EndTurn));
         assert_eq!(CURRENT.next(&last), Next::Stop(StopReason::MaxSteps));
@@ -210,7 +240,7 @@ mod tests {
         assert_eq!(CURRENT.next(&facts()), Next::Continue(None));
         let ends = Facts { ends_turn: true, ..facts() };
         assert_eq!(CURRENT.next(&ends), Next::Stop(StopReason::ToolRule));
-        assert_eq!(CURRENT.next(&Facts { violation: true, ..ends }), Next::Continue(None));
+        assert_eq!(CURRENT.next(&Facts { fate: Fate::Forbidden, ..facts() }), Next::Continue(None));
     }
 
     #[test]

@@ -159,8 +159,12 @@ fn the_stored_text_is_what_was_said_and_thought() {
 #[test]
 fn an_answer_without_a_call_is_none_of_the_older_style() {
     let answer = ChatAnswer { text: Some("Hello.".to_owned()), ..ChatAnswer::default() };
-    assert_eq!(IN_TEXT.check(&answer, "openai").unwrap_err().kind, LlmErrorKind::NoToolCall);
-    assert!(CURRENT.check(&answer, "openai").is_ok());
+    for (has_tools, advice) in [(true, "a required tool choice"), (false, "Attach tools")] {
+        let error = IN_TEXT.check(&answer, has_tools, "openai").unwrap_err();
+        assert_eq!(error.kind, LlmErrorKind::NoToolCall);
+        assert!(error.to_string().contains(advice), "{error}");
+        assert!(CURRENT.check(&answer, has_tools, "openai").is_ok());
+    }
 }
 
 fn call(index: usize, id: Option<&str>, name: Option<&str>, arguments: &str) -> ChatEvent {
