@@ -106,7 +106,9 @@ fn classify(status: Option<u16>, said: &Said) -> LlmErrorKind {
     if matches!(status, None | Some(413 | 429)) && is_more_than_allowed_at_once(&text) {
         return LlmErrorKind::ContextOverflow;
     }
-    if status == Some(402) || (status != Some(429) && is_out_of_credits(&text)) {
+    // With 429 others say the same of a limit for a minute.
+    let quota = [&said.code, &said.word].into_iter().flatten().any(|word| word == "insufficient_quota");
+    if status == Some(402) || quota || (status != Some(429) && is_out_of_credits(&text)) {
         return LlmErrorKind::InsufficientCredits;
     }
     match status {
@@ -230,8 +232,9 @@ mod tests {
             (
                 429,
                 r#"{"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}"#,
-                RateLimit,
+                InsufficientCredits,
             ),
+            (429, r#"{"error": {"message": "You exceeded your current quota", "code": 429}}"#, RateLimit),
             (400, r#"{"error": {"message": "This request requires more credits"}}"#, InsufficientCredits),
             (500, "oops", Server),
             (503, r#"{"error": {"message": "The model is overloaded"}}"#, Overloaded),

@@ -79,6 +79,8 @@ fn describe(error: &Error) -> (&'static str, String) {
             ("internal_error", "An unknown error occurred with the LLM streaming request.".to_owned())
         }
         Error::SystemPromptTooLarge { .. } => ("context_window_overflow_in_system_prompt", error.to_string()),
+        // The same request would be refused again.
+        Error::ContextWindowExceeded(_) => ("llm_bad_request", error.to_string()),
         error => ("internal_error", error.to_string()),
     }
 }
@@ -142,6 +144,15 @@ mod tests {
         let message = failure.message(RunId::random());
         assert_eq!(message.error_type, "context_window_overflow_in_system_prompt");
         assert!(message.detail.unwrap().contains("The system prompt tokens 9000 exceeds the context window 8192."));
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_made_to_fit_is_not_to_be_repeated() {
+        let failure = Failure::new(Error::ContextWindowExceeded("Shorten the message.".into()));
+        assert_eq!(failure.stop_reason, StopReason::Error);
+        let message = failure.message(RunId::random());
+        assert_eq!(message.error_type, "llm_bad_request");
+        assert_eq!(message.message, "CONTEXT_WINDOW_EXCEEDED: Shorten the message.");
     }
 
     #[test]
