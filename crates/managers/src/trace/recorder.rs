@@ -142,7 +142,13 @@ impl Writer {
             // One whose agent or run is gone must not take the others with it.
             Err(Error::ForeignKey { .. }) => {
                 for row in rows {
-                    if let Err(error) = self.insert(vec![row]).await {
+                    // The trace of a run that is deleted stays, as that of no run.
+                    let of_no_run = ProviderTrace { run_id: None, ..row.clone() };
+                    let stored = match self.insert(vec![row]).await {
+                        Err(Error::ForeignKey { .. }) => self.insert(vec![of_no_run]).await,
+                        stored => stored,
+                    };
+                    if let Err(error) = stored {
                         tracing::debug!(%error, "the trace of a model call was not stored");
                     }
                 }
