@@ -175,10 +175,7 @@ impl Sink {
     /// Whether an event of a transaction is shown.
     fn shows(&self, event: &StreamEvent) -> bool {
         match event {
-            StreamEvent::Message(message) => {
-                let kind = message.message_type();
-                tells_of_compaction(kind) || self.wanted(kind)
-            }
+            StreamEvent::Message(message) => self.wanted(message.message_type()),
             _ => true,
         }
     }
@@ -186,11 +183,6 @@ impl Sink {
     fn wanted(&self, kind: MessageType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(&kind))
     }
-}
-
-/// Whether messages of this kind are there only because the client has asked for them by a word of its own.
-const fn tells_of_compaction(kind: MessageType) -> bool {
-    matches!(kind, MessageType::EventMessage | MessageType::SummaryMessage)
 }
 
 /// Whether a token stream has messages of this kind piece by piece, and not once more when they are stored; nor does it
@@ -284,9 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_left_out_but_for_signs_compactions_and_the_end() {
-        let types = || Some(vec![MessageType::ToolReturnMessage]);
-        let left = ["ping", "summary_message", "event_message", "stop_reason", "usage_statistics"];
+    fn what_is_not_asked_for_is_left_out_but_for_signs_and_the_end() {
+        let types = || Some(vec![MessageType::SummaryMessage]);
+        let left = ["ping", "summary_message", "stop_reason", "usage_statistics"];
         assert_eq!(sent(Delivery::Steps, types()), left);
         assert_eq!(sent(Delivery::Tokens, types()), left);
         assert_eq!(sent(Delivery::Steps, Some(Vec::new())).len(), 6, "an empty list asks for all");
