@@ -9,13 +9,16 @@ use muisti_orm::schema::{
     AgentId, AssistantRole, ChatCompletion, ChatCompletionContent, ChatCompletionInput, ChatCompletionMessage,
     ChatCompletionPart, ChatCompletionRequest, ChatFinishReason, Choice, CompletionObject, CompletionUsage,
     ContentPart, ImageContent, ImageSource, InputMessage, InputRole, MessageContent, MessageCreate, SendRequest,
-    StopReason, StreamEvent, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId, chat_completion_id,
+    StopReason, StopReasonEvent, StreamEvent, StreamOptions, StreamingSendRequest, Timestamp, UrlImage, UserId,
+    chat_completion_id,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
-use uuid::Uuid;
 
-use crate::{Actor, Error, Recipient, Result, Services, TurnEvents, WhenPending, error::FieldError};
+use crate::{Actor, Error, Origin, Recipient, Result, Sent, Services, TurnEvents, WhenPending, error::FieldError};
 pub use translate::{Frame, Translation};
+
+/// What the metadata of the runs says about their route.
+const RUN_TYPE: &str = "openai_chat_completions";
 
 /// Chats with agents.
 pub struct ChatManager<'a>(&'a Services);
@@ -67,13 +70,14 @@ impl ChatManager<'_> {
         &self,
         actor: &Actor,
         when_pending: Option<WhenPending>,
+        origin: Origin,
         request: &ChatCompletionRequest,
     ) -> Result<ChatCompletion> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let request = StreamingSendRequest { request: send, stream: streaming(false) };
         let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
-        let answer = self.0.agent_loop().send(&actor, recipient, request, false).await?;
-        let run = answer.messages.iter().find_map(|message| message.base().run_id);
+        let origin = Origin { run_type: Some(RUN_TYPE), ..origin };
+        let Sent { run_id, response: answer } = self.0.agent_loop().send(&actor, recipient, request, origin).await?;
         let message = ChatCompletionMessage {
             content: Some(translate::text_of(&answer.messages)),
             refusal: None,
@@ -83,9 +87,9 @@ impl ChatManager<'_> {
             function_call: None,
             tool_calls: None,
         };
-        let finish_reason = finish_reason(answer.stop_reason.stop_reason);
+        let finish_reason = finish_reason(&answer.stop_reason);
         Ok(ChatCompletion {
-            id: run.map_or_else(|| format!("chatcmpl-{}", Uuid::new_v4()), chat_completion_id),
+            id: chat_completion_id(run_id),
             choices: vec![Choice { finish_reason, index: 0, logprobs: None, message }],
             created: Timestamp::now().utc().timestamp(),
             model,
@@ -104,13 +108,15 @@ impl ChatManager<'_> {
         &self,
         actor: &Actor,
         when_pending: Option<WhenPending>,
+        origin: Origin,
         request: &ChatCompletionRequest,
     ) -> Result<ChatStream> {
         let Asked { actor, agent, model, send } = self.ask(actor, request).await?;
         let include_usage = request.include_usage();
         let request = StreamingSendRequest { request: send, stream: streaming(true) };
         let recipient = Recipient { when_pending, ..Recipient::agent(agent) };
-        let turn = self.0.agent_loop().stream(&actor, recipient, request, Some("openai_chat_completions")).await?;
+        let origin = Origin { run_type: Some(RUN_TYPE), ..origin };
+        let turn = self.0.agent_loop().stream(&actor, recipient, request, origin).await?;
         let translation = Translation::new(turn.run_id, model, include_usage);
         let TurnEvents::Live(events) = turn.events else {
             return Err(Error::Internal("a chat in the foreground has events of its own".to_owned()));
@@ -180,10 +186,11 @@ fn part(part: &ChatCompletionPart) -> Result<ContentPart> {
     }
 }
 
-/// Why an answer ends whose turn stopped for this reason.
-const fn finish_reason(reason: StopReason) -> ChatFinishReason {
-    match reason {
+/// Why an answer ends whose turn stopped like this.
+const fn finish_reason(stopped: &StopReasonEvent) -> ChatFinishReason {
+    match stopped.stop_reason {
         StopReason::MaxTokensExceeded => ChatFinishReason::Length,
+        _ if stopped.held_back => ChatFinishReason::ContentFilter,
         _ => ChatFinishReason::Stop,
     }
 }

@@ -43,7 +43,9 @@ pub use actor::{Actor, DEFAULT_ACTOR, DEFAULT_ORGANIZATION, DEFAULT_USER};
 pub use admin::AdminManager;
 pub use agent::AgentManager;
 pub use agent_file::AgentFileManager;
-pub use agent_loop::{AgentLoop, CancelOutcome, Node, Recipient, TurnEvents, TurnStream, WhenBusy, WhenPending};
+pub use agent_loop::{
+    AgentLoop, CancelOutcome, Node, Origin, Recipient, Sent, TurnEvents, TurnStream, WhenBusy, WhenPending,
+};
 pub use archive::ArchiveManager;
 pub use block::BlockManager;
 pub use callback::Callbacks;

@@ -23,6 +23,7 @@ use muisti_orm::{
 use crate::{Actor, Error, Result, Services, run};
 pub use record::{CallType, Outcome, Trace};
 pub(crate) use recorder::Recorder;
+pub(crate) use spans::trace_id;
 
 /// How long traces are kept: they are large and hold what users said.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);

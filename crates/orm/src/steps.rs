@@ -2,6 +2,7 @@
 
 mod row;
 
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::{
@@ -46,9 +47,11 @@ pub struct NewStep {
     pub context_window_limit: i64,
     /// The client's own id of the request.
     pub request_id: Option<String>,
+    /// The trace that it is a part of.
+    pub trace_id: Option<String>,
 }
 
-/// How long the parts of a step took, in nanoseconds.
+/// How long the parts of a step took, in nanoseconds, as far as that is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StepTimes {
     /// When the step began, since 1970.
@@ -124,6 +127,7 @@ pub fn insert(conn: &mut Conn, organization: OrganizationId, step: &NewStep) -> 
         ),
         t::context_window_limit.eq(step.context_window_limit),
         t::request_id.eq(&step.request_id),
+        t::trace_id.eq(&step.trace_id),
         t::completion_tokens.eq(0),
         t::prompt_tokens.eq(0),
         t::total_tokens.eq(0),
@@ -136,30 +140,41 @@ pub fn insert(conn: &mut Conn, organization: OrganizationId, step: &NewStep) -> 
     Ok(())
 }
 
-/// Ends a step.
+/// Ends a step. If its beginning or its length is not known, it began when it was stored and took until now.
 pub fn finish(conn: &mut Conn, id: StepId, end: &StepEnd<'_>) -> Result<()> {
+    let now = Timestamp::now();
+    let times = match end.times {
+        StepTimes { step_start_ns: Some(_), step_ns: Some(_), .. } => end.times,
+        times => {
+            let query = t::table.find(id.to_string()).select(t::created_at);
+            let stored: Option<NaiveDateTime> = with_backend!(conn, c => query.first(c).optional())?;
+            let nanoseconds = |time: Timestamp| time.utc().timestamp_nanos_opt();
+            let start = times.step_start_ns.or_else(|| nanoseconds(stored?.into()));
+            let length = || Some(nanoseconds(now)?.saturating_sub(start?).max(0));
+            StepTimes { step_start_ns: start, step_ns: times.step_ns.or_else(length), ..times }
+        }
+    };
     let error_data = RawJson::of_opt(end.error_data.as_ref())?;
     let change = (
         t::status.eq(end.status.as_str()),
         t::stop_reason.eq(end.stop_reason.map(StopReason::as_str)),
         t::error_type.eq(end.error_type),
         t::error_data.eq(error_data),
-        t::step_start_ns.eq(end.times.step_start_ns),
-        t::llm_request_start_ns.eq(end.times.llm_request_start_ns),
-        t::llm_request_ns.eq(end.times.llm_request_ns),
-        t::tool_execution_ns.eq(end.times.tool_execution_ns),
-        t::step_ns.eq(end.times.step_ns),
-        t::updated_at.eq(Timestamp::now().naive()),
+        t::step_start_ns.eq(times.step_start_ns),
+        t::llm_request_start_ns.eq(times.llm_request_start_ns),
+        t::llm_request_ns.eq(times.llm_request_ns),
+        t::tool_execution_ns.eq(times.tool_execution_ns),
+        t::step_ns.eq(times.step_ns),
+        t::updated_at.eq(now.naive()),
     );
     let usage = end.usage.as_ref().map(|usage| {
-        let positive = |tokens: Option<i64>| tokens.filter(|tokens| *tokens > 0);
         (
             t::prompt_tokens.eq(usage.prompt_tokens),
             t::completion_tokens.eq(usage.completion_tokens),
             t::total_tokens.eq(usage.total_tokens),
-            t::cached_input_tokens.eq(positive(usage.cached_input_tokens)),
-            t::cache_write_tokens.eq(positive(usage.cache_write_tokens)),
-            t::reasoning_tokens.eq(positive(usage.reasoning_tokens)),
+            t::cached_input_tokens.eq(usage.cached_input_tokens),
+            t::cache_write_tokens.eq(usage.cache_write_tokens),
+            t::reasoning_tokens.eq(usage.reasoning_tokens),
         )
     });
     let row = t::table.find(id.to_string());
@@ -220,7 +235,7 @@ pub fn set_feedback(
 pub fn list(conn: &mut Conn, organization: OrganizationId, filter: &StepFilter, page: &Page) -> Result<Vec<Step>> {
     let window = page.window(MODEL, |id| {
         let query = t::table.filter(t::organization_id.eq(organization.to_string())).filter(t::id.eq(id));
-        let key: Option<(chrono::NaiveDateTime, String)> =
+        let key: Option<(NaiveDateTime, String)> =
             with_backend!(conn, c => query.select((t::created_at, t::id)).first(c).optional())?;
         Ok(key.map(Into::into))
     })?;

@@ -36,12 +36,15 @@ tagged_struct! {
     pub struct StopReasonEvent {
         /// Why.
         pub stop_reason: StopReason,
+        /// Whether the model provider has held the last answer back. Only clients of OpenAI have a word for it.
+        #[serde(skip)]
+        pub held_back: bool,
     }
 }
 
 impl From<StopReason> for StopReasonEvent {
     fn from(stop_reason: StopReason) -> Self {
-        Self { stop_reason }
+        Self { stop_reason, held_back: false }
     }
 }
 

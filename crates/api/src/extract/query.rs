@@ -94,6 +94,19 @@ impl<'de, E: WireEnum> Deserialize<'de> for Known<E> {
     }
 }
 
+/// A number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Within<const MIN: i64, const MAX: i64>(pub(crate) i64);
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        let expected = format!("between {MIN} and {MAX}");
+        let refused = || de::Error::invalid_value(de::Unexpected::Signed(number), &expected.as_str());
+        (MIN..=MAX).contains(&number).then_some(Self(number)).ok_or_else(refused)
+    }
+}
+
 /// The end of a range of time, itself within the range: a date without a time means the end of that day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DayEnd(pub(crate) Timestamp);

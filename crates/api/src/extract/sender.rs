@@ -5,12 +5,12 @@ use std::time::Duration;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
 use futures::future::LocalBoxFuture;
 
-use super::{OnPending, RequestActor};
+use super::{OnPending, RequestActor, RequestOrigin};
 use crate::{
     app::{self, Workers},
     error::ApiError,
     managers::{
-        Actor, Recipient, Services,
+        Actor, Origin, Recipient, Services,
         schema::{AsyncSendRequest, Run, StreamingSendRequest},
     },
     sse,
@@ -22,8 +22,7 @@ pub(crate) struct Sender {
     services: Data<Services>,
     workers: Data<Workers>,
     on_pending: OnPending,
-    /// Whether an official client says that it has sent this request before.
-    repeat: bool,
+    origin: Origin,
     keepalive: Option<Duration>,
 }
 
@@ -36,14 +35,14 @@ impl FromRequest for Sender {
         let workers = request.app_data::<Data<Workers>>().cloned();
         let actor = RequestActor::from_request(request, payload);
         let on_pending = OnPending::from_request(request, payload);
-        let count = request.headers().get("x-stainless-retry-count").and_then(|count| count.to_str().ok());
-        let repeat = count.is_some_and(|count| count.parse().is_ok_and(|count: u32| count > 0));
+        let origin = RequestOrigin::from_request(request, payload);
         let keepalive = app::settings(request).keepalive;
         Box::pin(async move {
             let RequestActor(actor) = actor.await?;
             let services = services.ok_or_else(ApiError::unknown)?;
             let workers = workers.ok_or_else(ApiError::unknown)?;
-            Ok(Self { actor, services, workers, on_pending: on_pending.await?, repeat, keepalive })
+            let RequestOrigin(origin) = origin.await?;
+            Ok(Self { actor, services, workers, on_pending: on_pending.await?, origin, keepalive })
         })
     }
 }
@@ -66,21 +65,22 @@ impl Sender {
         run_type: Option<&'static str>,
     ) -> Result<HttpResponse, ApiError> {
         let recipient = self.decided(recipient);
-        let Self { actor, services, workers, repeat, keepalive, .. } = self;
+        let Self { actor, services, workers, origin, keepalive, .. } = self;
+        let origin = Origin { run_type, ..origin };
         if body.stream.streaming {
             let pings = body.stream.include_pings;
-            let begin = async move { services.agent_loop().stream(&actor, recipient, body, run_type).await };
+            let begin = async move { services.agent_loop().stream(&actor, recipient, body, origin).await };
             return Ok(sse::respond(workers.run(begin).await?, pings, keepalive));
         }
-        let answer = async move { services.agent_loop().send(&actor, recipient, body, repeat).await };
-        Ok(HttpResponse::Ok().json(workers.run(answer).await?))
+        let answer = async move { services.agent_loop().send(&actor, recipient, body, origin).await };
+        Ok(HttpResponse::Ok().json(workers.run(answer).await?.response))
     }
 
     /// Sends messages in the background.
     pub(crate) async fn start(self, recipient: Recipient, body: AsyncSendRequest) -> Result<Run, ApiError> {
         let recipient = self.decided(recipient);
-        let Self { actor, services, workers, .. } = self;
-        workers.run(async move { services.agent_loop().start(&actor, recipient, body).await }).await
+        let Self { actor, services, workers, origin, .. } = self;
+        workers.run(async move { services.agent_loop().start(&actor, recipient, body, origin).await }).await
     }
 
     fn decided(&self, recipient: Recipient) -> Recipient {

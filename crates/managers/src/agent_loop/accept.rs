@@ -10,7 +10,7 @@ use muisti_orm::{
     steps,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -74,6 +74,8 @@ pub(super) struct Proposal<'a> {
     pub(super) request: &'a StreamingSendRequest,
     /// What the run's metadata says about the route.
     pub(super) run_type: &'static str,
+    /// The client's own id of the request.
+    pub(super) request_id: Option<String>,
     /// Whether the run goes on after a crash, and its stream can be read again.
     pub(super) background: bool,
     /// Whether the client looks at the run for what has come of it, also when it cannot begin.
@@ -120,7 +122,8 @@ impl Turn {
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
         let mut input = request::to_stored(history, run_id, messages)?;
         let when_pending = recipient.when_pending.unwrap_or(services.settings().when_pending);
-        let request = TurnRequest { when_pending, ..TurnRequest::of(request) };
+        let request_id = proposal.request_id.clone();
+        let request = TurnRequest { when_pending, request_id, ..TurnRequest::of(request) };
         let model = ChatModel::for_turn(services, actor, &loaded, request.override_model.as_deref()).await?;
         clip::client_returns(&mut input, model.config.context_window);
         let active = services.node().enter(run_id);
@@ -163,6 +166,10 @@ impl Turn {
         let pings = opening.rows.clone();
         let mut metadata = Map::new();
         metadata.insert("run_type".to_owned(), run_type.into());
+        if tells_later {
+            // Whether a service of the hosted product carries it out, which its clients expect to be told.
+            metadata.insert("lettuce".to_owned(), Value::Null);
+        }
         let stored = self.services.db().write(move |conn| {
             let key = history.key();
             if let Some(otids) = &otids

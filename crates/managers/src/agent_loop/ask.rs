@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
 use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest};
-use muisti_orm::{
-    schema::{MessageId, Timestamp},
-    steps,
-};
+use muisti_orm::schema::{MessageId, Timestamp};
 
 use super::{
     asking::{chat_request, in_parallel},
@@ -27,11 +24,10 @@ use crate::{
 /// How often the context is made shorter for one question before the step gives up.
 const SHORTENINGS: usize = 3;
 
-/// A whole answer, and how long it took.
+/// A whole answer.
 pub(super) struct Asked {
     pub(super) answer: ChatAnswer,
     pub(super) message_id: MessageId,
-    pub(super) times: steps::StepTimes,
 }
 
 impl Turn {
@@ -86,7 +82,7 @@ impl Turn {
     ) -> Result<Asked> {
         let message_id = MessageId::random();
         let answered = self.stream_answer(&request, step, message_id, loaded, model, allowed).await;
-        if let (Some(gauge), Ok((answer, _))) = (&mut self.gauge, &answered)
+        if let (Some(gauge), Ok(answer)) = (&mut self.gauge, &answered)
             && let Some(usage) = answer.usage
         {
             gauge.learn(&loaded.context, &request.tools, usage.prompt_tokens);
@@ -94,7 +90,7 @@ impl Turn {
         let traces = self.services.traces();
         if traces.are_kept() {
             let outcome = match &answered {
-                Ok((answer, _)) => Outcome::Answered(Box::new(answer.clone()), Some(message_id)),
+                Ok(answer) => Outcome::Answered(Box::new(answer.clone()), Some(message_id)),
                 Err(error) => Outcome::from(error),
             };
             traces.record(Trace {
@@ -108,8 +104,7 @@ impl Turn {
                 outcome,
             });
         }
-        let (answer, times) = answered?;
-        Ok(Asked { answer, message_id, times })
+        Ok(Asked { answer: answered?, message_id })
     }
 
     async fn stream_answer(
@@ -120,7 +115,7 @@ impl Turn {
         loaded: &Loaded,
         model: &ChatModel,
         allowed: &Allowed,
-    ) -> std::result::Result<(ChatAnswer, steps::StepTimes), muisti_llm::LlmError> {
+    ) -> std::result::Result<ChatAnswer, muisti_llm::LlmError> {
         let waits = request.tools.iter().filter(|tool| self.waits_for_client(&tool.name, allowed));
         let waits = waits.map(|tool| tool.name.clone()).collect();
         let only_first_call = !in_parallel(loaded, model, &self.rules);
@@ -128,11 +123,8 @@ impl Turn {
         let pieces = style.pieces(&self.request.config);
         let set = self.set_arguments(loaded, allowed);
         let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call, waits, set, pieces);
-        let mut times = steps::StepTimes {
-            step_start_ns: nanoseconds(step.began_at),
-            llm_request_start_ns: nanoseconds(Timestamp::now()),
-            ..Default::default()
-        };
+        self.times.llm_request_start_ns = nanoseconds(Timestamp::now());
+        self.times.llm_request_ns = None;
         let asked = Instant::now();
         let mut events = model.provider.chat(request).await?;
         let mut assembler = Assembler::new();
@@ -144,8 +136,8 @@ impl Turn {
                 deltas.of(&event, &assembler).into_iter().for_each(|delta| self.sink.delta(delta));
             }
         }
-        times.llm_request_ns = elapsed(asked);
-        Ok((assembler.end(model.provider.name())?, times))
+        self.times.llm_request_ns = elapsed(asked);
+        assembler.end(model.provider.name())
     }
 }
 
@@ -159,6 +151,6 @@ fn without_nul(mut event: ChatEvent) -> ChatEvent {
     event
 }
 
-fn nanoseconds(time: Timestamp) -> Option<i64> {
+pub(super) fn nanoseconds(time: Timestamp) -> Option<i64> {
     time.utc().timestamp_nanos_opt()
 }

@@ -4,7 +4,7 @@ use muisti_orm::{
     Conn,
     histories::{self, HistoryId},
     messages, runs,
-    schema::{ErrorMessage, MessageId, RunId, RunStatus, StepId, StepStatus, StoredMessage},
+    schema::{ErrorMessage, MessageId, RunId, RunStatus, StepId, StepStatus, StoredMessage, Timestamp},
     steps,
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Early {
     pub(super) history: HistoryId,
     /// The step that has begun and not ended.
     pub(super) step: Option<StepId>,
+    /// How long its parts have taken, as far as that is known.
+    pub(super) times: steps::StepTimes,
     /// The tool calls that were being carried out.
     pub(super) under_way: Option<UnderWay>,
     /// Input that is not in the history.
@@ -105,8 +107,14 @@ impl Early {
             usage,
             error_type: self.error.as_ref().map(|error| error.error_type.as_str()),
             error_data: data,
-            times: steps::StepTimes::default(),
+            times: self.times_at_end(),
         };
         steps::finish(conn, step, &end).map_err(Error::from)
+    }
+
+    /// The times of the step. A model that was asked and had not answered was asked for until now.
+    fn times_at_end(&self) -> steps::StepTimes {
+        let asked_for = || Some(Timestamp::now().utc().timestamp_nanos_opt()? - self.times.llm_request_start_ns?);
+        steps::StepTimes { llm_request_ns: self.times.llm_request_ns.or_else(asked_for), ..self.times }
     }
 }

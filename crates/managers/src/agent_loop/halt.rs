@@ -123,6 +123,7 @@ impl Turn {
             run_id: self.run_id,
             history: self.history,
             step: self.open,
+            times: self.times,
             under_way: self.under_way.clone(),
             input: self.input.clone(),
             deferred: self.deferred.clone(),

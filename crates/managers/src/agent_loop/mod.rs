@@ -52,7 +52,7 @@ mod turn;
 use std::time::Duration;
 
 use muisti_orm::schema::{
-    AsyncSendRequest, Run, RunId, SendResponse, StreamEvent, StreamOptions, StreamingSendRequest,
+    AsyncSendRequest, Run, RunId, RunStatus, SendResponse, StreamEvent, StreamOptions, StreamingSendRequest,
 };
 use tokio::sync::mpsc;
 
@@ -78,6 +78,26 @@ const BACKGROUND_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Sends messages to agents.
 pub struct AgentLoop {
     services: Services,
+}
+
+/// How a request has come, beside what it says.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// What the run's metadata says about the route; none: what follows from the recipient.
+    pub run_type: Option<&'static str>,
+    /// The client's own id of the request.
+    pub request_id: Option<String>,
+    /// Whether the client says that it has sent this request before.
+    pub repeat: bool,
+}
+
+/// What a request has come to whose client waits for the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// The run that the turn is recorded as.
+    pub run_id: RunId,
+    /// All that the agent did.
+    pub response: SendResponse,
 }
 
 /// A turn whose events are read while it goes on.
@@ -106,8 +126,8 @@ impl Services {
 impl AgentLoop {
     /// Sends messages and gives all that the agent did.
     ///
-    /// The turn goes on to its end even if the returned future is dropped. With `repeat` the client says that it has
-    /// sent this request before; if that turn is still going or has just ended, its answer is the answer.
+    /// The turn goes on to its end even if the returned future is dropped. If the turn of a request that is a repeat is
+    /// still going or has just ended, its answer is the answer.
     ///
     /// # Errors
     /// 404 for an unknown agent, conversation or model; 400 and 422 for a request that cannot be processed; 409 when
@@ -117,19 +137,22 @@ impl AgentLoop {
         actor: &Actor,
         recipient: Recipient,
         request: StreamingSendRequest,
-        repeat: bool,
-    ) -> Result<SendResponse> {
+        origin: Origin,
+    ) -> Result<Sent> {
         let repeats = self.services.node().repeats();
         let fingerprint = repeat::fingerprint(actor, &recipient.history, &request);
-        if repeat && let Some(answer) = repeats.join(&fingerprint).await {
-            return Ok(SendResponse::clone(&answer));
+        if origin.repeat
+            && let Some(answer) = repeats.join(&fingerprint).await
+        {
+            return Ok(Sent::clone(&answer));
         }
         let attempt = repeats.begin(fingerprint);
         let types = request.request.include_return_message_types.clone();
         let proposal = Proposal {
             recipient,
             request: &request,
-            run_type: run_type(recipient),
+            run_type: origin.run_type.unwrap_or_else(|| run_type(recipient)),
+            request_id: origin.request_id,
             background: false,
             tells_later: false,
             callback_url: None,
@@ -140,18 +163,16 @@ impl AgentLoop {
             Accepted::Before(run) => return Err(Error::Busy(Some(run))),
         };
         let running = tokio::spawn(async move {
-            let answer = turn.run(PATIENCE).await;
-            if let Ok(answer) = &answer {
-                attempt.answer(answer);
-            }
-            answer
+            let run_id = turn.run_id();
+            let sent = Sent { run_id, response: turn.run(PATIENCE).await? };
+            attempt.answer(&sent);
+            Ok(sent)
         });
         running.await.map_err(|error| Error::Internal(format!("a turn ended in a panic: {error}")))?
     }
 
-    /// Sends messages and gives the events of the turn as they come. `run_type` says in the run's metadata which
-    /// route it was; none: by the recipient. With `background` the turn survives the process, its events are stored,
-    /// and a request that came before gives the stream of the run that it made.
+    /// Sends messages and gives the events of the turn as they come. With `background` the turn survives the process,
+    /// its events are stored, and a request that came before gives the stream of the run that it made.
     ///
     /// # Errors
     /// As [`Self::send`], for what is known before the turn begins. Later failures are events.
@@ -160,7 +181,7 @@ impl AgentLoop {
         actor: &Actor,
         recipient: Recipient,
         request: StreamingSendRequest,
-        run_type: Option<&'static str>,
+        origin: Origin,
     ) -> Result<TurnStream> {
         let (tokens, background) = (request.stream.stream_tokens, request.stream.background);
         let types = request.request.include_return_message_types.clone();
@@ -173,9 +194,15 @@ impl AgentLoop {
             };
             Sink::new(delivery, types)
         };
-        let run_type = run_type.unwrap_or_else(|| self::run_type(recipient));
-        let proposal =
-            Proposal { recipient, request: &request, run_type, background, tells_later: false, callback_url: None };
+        let proposal = Proposal {
+            recipient,
+            request: &request,
+            run_type: origin.run_type.unwrap_or_else(|| run_type(recipient)),
+            request_id: origin.request_id,
+            background,
+            tells_later: false,
+            callback_url: None,
+        };
         let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
@@ -196,7 +223,13 @@ impl AgentLoop {
     ///
     /// # Errors
     /// As [`Self::send`], for what is known before the turn begins. Later failures are the run's.
-    pub async fn start(&self, actor: &Actor, recipient: Recipient, request: AsyncSendRequest) -> Result<Run> {
+    pub async fn start(
+        &self,
+        actor: &Actor,
+        recipient: Recipient,
+        request: AsyncSendRequest,
+        origin: Origin,
+    ) -> Result<Run> {
         let callback_url = request.callback_url;
         if let Some(url) = &callback_url {
             self.services.callbacks().check_url(url)?;
@@ -208,18 +241,26 @@ impl AgentLoop {
             let stream = self.services.frames().open(run);
             Sink::new(Delivery::Stored { stream, tokens: false }, types)
         };
-        let run_type = "send_message_async";
-        let proposal =
-            Proposal { recipient, request: &request, run_type, background: true, tells_later: true, callback_url };
-        let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
+        let proposal = Proposal {
+            recipient,
+            request: &request,
+            run_type: "send_message_async",
+            request_id: origin.request_id,
+            background: true,
+            tells_later: true,
+            callback_url,
+        };
+        match Turn::accept(&self.services, actor, proposal, sink).await? {
             Accepted::Turn(turn) => {
                 let run_id = turn.run_id();
                 tokio::spawn(turn.run(BACKGROUND_PATIENCE));
-                run_id
+                let run = self.services.runs().get(actor, run_id).await?;
+                // To its client it has only just been made, whether or not it has its history already.
+                let status = if run.status == RunStatus::Running { RunStatus::Created } else { run.status };
+                Ok(Run { status, ..run })
             }
-            Accepted::Before(run) => run,
-        };
-        self.services.runs().get(actor, run_id).await
+            Accepted::Before(run) => self.services.runs().get(actor, run).await,
+        }
     }
 }
 

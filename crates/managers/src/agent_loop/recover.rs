@@ -290,6 +290,7 @@ fn settle(conn: &mut Conn, orphan: &runs::Orphan, left: Left, track: bool) -> Re
         run_id: orphan.id,
         history: history_of(orphan),
         step: steps::pending(conn, orphan.id)?,
+        times: steps::StepTimes::default(),
         under_way: left.under_way,
         input: left.input,
         deferred: left.deferred,

@@ -10,13 +10,11 @@ use std::{
     time::Duration,
 };
 
-use muisti_orm::{
-    histories::HistoryId,
-    schema::{SendResponse, StreamingSendRequest},
-};
+use muisti_orm::{histories::HistoryId, schema::StreamingSendRequest};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::Sent;
 use crate::Actor;
 
 /// How long an answer is kept for a repeat. The clients wait 8 seconds at most between two attempts.
@@ -29,7 +27,7 @@ type Fingerprint = [u8; 32];
 #[derive(Clone)]
 enum Progress {
     Going,
-    Answered(Arc<SendResponse>),
+    Answered(Arc<Sent>),
 }
 
 /// The turns of this process that a repeat can join.
@@ -56,7 +54,7 @@ pub(super) fn fingerprint(actor: &Actor, history: &HistoryId, request: &Streamin
 impl Repeats {
     /// The answer of the turn that this request began earlier: what came, or what will come. None when there is no
     /// such turn, or when it failed, so that the request has to be carried out.
-    pub(super) async fn join(&self, request: &Fingerprint) -> Option<Arc<SendResponse>> {
+    pub(super) async fn join(&self, request: &Fingerprint) -> Option<Arc<Sent>> {
         let mut progress = self.turns().get(request).cloned()?;
         let answered = progress.wait_for(|progress| matches!(progress, Progress::Answered(_))).await.ok()?;
         match &*answered {
@@ -86,7 +84,7 @@ impl Repeats {
 
 impl Attempt {
     /// Gives the answer to those who have joined, and keeps it for those who come a little later.
-    pub(super) fn answer(mut self, answer: &SendResponse) {
+    pub(super) fn answer(mut self, answer: &Sent) {
         self.answered = true;
         self.progress.send_replace(Progress::Answered(Arc::new(answer.clone())));
         tokio::spawn(async move {
@@ -106,19 +104,19 @@ impl Drop for Attempt {
 
 #[cfg(test)]
 mod tests {
-    use muisti_orm::schema::{StopReason, UsageStatistics};
+    use muisti_orm::schema::{RunId, SendResponse, StopReason, UsageStatistics};
 
     use super::*;
 
-    fn answer() -> SendResponse {
-        let usage = UsageStatistics::default();
-        SendResponse {
+    fn answer() -> Sent {
+        let response = SendResponse {
             messages: Vec::new(),
             stop_reason: StopReason::EndTurn.into(),
-            usage,
+            usage: UsageStatistics::default(),
             logprobs: None,
             turns: None,
-        }
+        };
+        Sent { run_id: RunId::random(), response }
     }
 
     #[tokio::test]
@@ -130,9 +128,10 @@ mod tests {
             async move { repeats.join(&[1; 32]).await }
         });
         tokio::task::yield_now().await;
-        attempt.answer(&answer());
-        assert_eq!(*joined.await.unwrap().unwrap(), answer());
-        assert_eq!(*repeats.join(&[1; 32]).await.unwrap(), answer());
+        let said = answer();
+        attempt.answer(&said);
+        assert_eq!(*joined.await.unwrap().unwrap(), said);
+        assert_eq!(*repeats.join(&[1; 32]).await.unwrap(), said);
         assert!(repeats.join(&[2; 32]).await.is_none());
     }
 

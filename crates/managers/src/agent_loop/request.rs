@@ -35,6 +35,9 @@ pub(super) struct TurnRequest {
     /// What to do when calls wait for the client.
     #[serde(default)]
     pub(super) when_pending: WhenPending,
+    /// The client's own id of the request.
+    #[serde(default)]
+    pub(super) request_id: Option<String>,
     /// How the answer is delivered.
     pub(super) stream: StreamOptions,
 }
@@ -53,6 +56,7 @@ impl TurnRequest {
             return_logprobs: send.return_logprobs,
             top_logprobs: send.top_logprobs,
             when_pending: WhenPending::default(),
+            request_id: None,
             stream: request.stream,
         }
     }

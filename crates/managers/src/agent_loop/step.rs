@@ -12,7 +12,7 @@ use muisti_orm::{
 };
 
 use super::{
-    ask::Asked,
+    ask::{Asked, nanoseconds},
     asking::in_parallel,
     calls::{Called, UnderWay, used_tools},
     draft::Draft,
@@ -21,7 +21,7 @@ use super::{
     style::{Next, Style, heartbeat, must_still_call},
     turn::{Commit, Turn, Work},
 };
-use crate::Error;
+use crate::{Error, trace::trace_id};
 
 /// A step that has begun.
 pub(super) struct OpenStep {
@@ -75,7 +75,8 @@ impl OpenStep {
             model_handle: model.handle,
             model_endpoint: model.endpoint,
             context_window_limit: model.context_window,
-            request_id: None,
+            request_id: turn.request.request_id.clone(),
+            trace_id: Some(trace_id(turn.run_id)),
         }
     }
 }
@@ -96,9 +97,10 @@ impl Turn {
     /// Asks the model, does what it wants, and stores both. Gives what is to be done next.
     pub(super) async fn ask_and_act(&mut self, step: OpenStep, loaded: &mut Loaded, model: &ChatModel) -> Turned<Work> {
         self.rounds += 1;
+        self.times.step_start_ns = nanoseconds(step.began_at);
         let style = Style::of(loaded.agent.agent_type, &model.config);
         let allowed = self.rules.allowed(&loaded.tool_names(&self.request));
-        let Asked { mut answer, message_id, mut times } = self.ask(&step, loaded, model, &allowed).await?;
+        let Asked { mut answer, message_id } = self.ask(&step, loaded, model, &allowed).await?;
         let has_tools = !loaded.offer(&allowed.tools, &self.request).is_empty();
         style.check(&answer, has_tools, model.provider.name()).map_err(Error::from)?;
         let usage = step_usage(answer.usage);
@@ -107,6 +109,7 @@ impl Turn {
         if !in_parallel(loaded, model, &self.rules) {
             answer.tool_calls.truncate(1);
         }
+        self.held_back = answer.finish == Some(FinishReason::ContentFilter);
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
         let wakes = take_what_is_for_the_server(style, &mut answer, loaded);
         let mut assistant = assistant_message(self, &step, message_id, answer, model);
@@ -125,12 +128,12 @@ impl Turn {
             let draft = Draft::of_answer(assistant, loaded.timezone());
             let input = self.rewritten.then(|| self.input.clone());
             self.under_way = Some(UnderWay { step: Some(step.id), usage: Some(usage.clone()), wakes, input, draft });
-            let called = self.carry_out(loaded, Some(&allowed)).await?;
-            times.tool_execution_ns = elapsed(started);
-            self.returned(called, style, loaded)
+            let called = self.carry_out(loaded, Some(&allowed)).await;
+            self.times.tool_execution_ns = elapsed(started);
+            self.returned(called?, style, loaded)
         };
-        times.step_ns = elapsed(step.began);
-        self.finish_round(made, Some((step.id, usage, times)), loaded, model).await
+        self.times.step_ns = elapsed(step.began);
+        self.finish_round(made, Some((step.id, usage)), loaded, model).await
     }
 
     /// Carries out the calls under way: those that a client has let through, or those that another process has left.
@@ -143,7 +146,6 @@ impl Turn {
         }
         let called = self.carry_out(loaded, None).await?;
         let made = self.returned(called, style, loaded);
-        let step = step.map(|(id, usage)| (id, usage, steps::StepTimes::default()));
         self.finish_round(made, step, loaded, model).await
     }
 
@@ -151,7 +153,7 @@ impl Turn {
     async fn finish_round(
         &mut self,
         made: Made,
-        step: Option<(StepId, UsageStatistics, steps::StepTimes)>,
+        step: Option<(StepId, UsageStatistics)>,
         loaded: &mut Loaded,
         model: &ChatModel,
     ) -> Turned<Work> {
@@ -163,8 +165,9 @@ impl Turn {
         loaded.context.extend(new.iter().cloned());
         let following = stop.is_none().then(|| OpenStep::new(model));
         let next = following.as_ref().map(|next| next.row(self, loaded));
-        let full = step.as_ref().is_some_and(|(_, usage, _)| self.is_full(usage, loaded, model));
-        let end = |(id, usage, times)| {
+        let full = step.as_ref().is_some_and(|(_, usage)| self.is_full(usage, loaded, model));
+        let times = self.times;
+        let end = |(id, usage)| {
             let end = steps::StepEnd {
                 status: StepStatus::Success,
                 stop_reason: stop,

@@ -15,7 +15,7 @@ use muisti_orm::{
     leases, messages, runs,
     schema::{
         AgentId, ChoiceLogprobs, MessageId, MessageRole, RunId, RunStatus, SendResponse, StepId, StopReason,
-        StoredMessage, StreamEvent, Timestamp, UsageStatistics, WireOptions, to_wire_list,
+        StopReasonEvent, StoredMessage, StreamEvent, Timestamp, UsageStatistics, WireOptions, to_wire_list,
     },
     steps,
 };
@@ -57,6 +57,8 @@ pub(super) struct Turn {
     pub(super) rounds: i64,
     /// The step that has begun and not ended.
     pub(super) open: Option<StepId>,
+    /// How long its parts have taken, as far as they are done.
+    pub(super) times: steps::StepTimes,
     /// The tool calls that are being carried out.
     pub(super) under_way: Option<UnderWay>,
     /// Whether the input is not as it was accepted any more.
@@ -69,6 +71,8 @@ pub(super) struct Turn {
     pub(super) gauge: Option<Gauge>,
     /// The log-probabilities of the last answer, if they were asked for.
     pub(super) logprobs: Option<ChoiceLogprobs>,
+    /// Whether the model provider has held the last answer back.
+    pub(super) held_back: bool,
     /// Whether somebody waits to be called when the run has ended.
     pub(super) calls_back: bool,
     /// Whether the agent says what it means in plain text.
@@ -143,12 +147,14 @@ impl Turn {
             usage: UsageStatistics::default(),
             rounds: 0,
             open: None,
+            times: steps::StepTimes::default(),
             under_way: None,
             rewritten: false,
             anew: None,
             loaded: None,
             gauge: None,
             logprobs: None,
+            held_back: false,
             calls_back: false,
             in_text: true,
             stop: None,
@@ -178,9 +184,10 @@ impl Turn {
         if self.calls_back {
             self.services.callbacks().wake();
         }
+        let stop_reason = self.stopped(stop_reason);
         let messages = self.sink.into_collected();
         let Self { usage, logprobs, .. } = self;
-        SendResponse { messages, stop_reason: stop_reason.into(), usage, logprobs, turns: None }
+        SendResponse { messages, stop_reason, usage, logprobs, turns: None }
     }
 
     async fn wait_for_history(&mut self, patience: Duration) -> Turned<()> {
@@ -334,6 +341,7 @@ impl Turn {
                 self.deferred.clear();
             }
             self.open = next_id;
+            self.times = steps::StepTimes::default();
             self.under_way = None;
             self.rewritten = false;
             self.anew = None;
@@ -374,7 +382,11 @@ impl Turn {
 
     /// The events with which a turn ends that did not fail.
     pub(super) fn last_words(&self, stop_reason: StopReason) -> [StreamEvent; 2] {
-        [StreamEvent::StopReason(stop_reason.into()), StreamEvent::Usage(self.usage.clone())]
+        [StreamEvent::StopReason(self.stopped(stop_reason)), StreamEvent::Usage(self.usage.clone())]
+    }
+
+    fn stopped(&self, stop_reason: StopReason) -> StopReasonEvent {
+        StopReasonEvent { stop_reason, held_back: self.held_back }
     }
 
     /// Ends the run after its last step, whose commit has left the end to be said.

@@ -2,7 +2,7 @@
 
 use muisti_orm::schema::{
     AssistantContent, AssistantPart, AssistantRole, ChatCompletionChunk, ChatCompletionError, ChatCompletionFailure,
-    ChatFinishReason, ChunkChoice, ChunkDelta, ChunkObject, CompletionUsage, ErrorMessage, RunId, StopReason,
+    ChatFinishReason, ChunkChoice, ChunkDelta, ChunkObject, CompletionUsage, ErrorMessage, RunId, StopReasonEvent,
     StreamEvent, Timestamp, WireMessage, chat_completion_id,
 };
 
@@ -30,7 +30,7 @@ pub struct Translation {
     /// The message whose text is being told.
     message: Option<String>,
     /// Why the turn stopped, once it has said so.
-    stopped: Option<StopReason>,
+    stopped: Option<StopReasonEvent>,
     usage: Option<CompletionUsage>,
     failed: bool,
 }
@@ -50,7 +50,7 @@ impl Translation {
                 (!text.is_empty()).then(|| self.more(&said.base.id, &text))
             }
             StreamEvent::StopReason(event) => {
-                self.stopped = Some(event.stop_reason);
+                self.stopped = Some(event.clone());
                 None
             }
             StreamEvent::Usage(usage) => {
@@ -70,11 +70,11 @@ impl Translation {
         if self.failed {
             return Vec::new();
         }
-        let Some(reason) = self.stopped else {
+        let Some(stopped) = &self.stopped else {
             let text = "Stream ended unexpectedly without a terminal event.";
             return vec![Frame::Failure(server_failure(text.to_owned(), "stream_incomplete"))];
         };
-        let mut frames = vec![self.chunk(vec![choice(ChunkDelta::default(), Some(finish_reason(reason)))], None)];
+        let mut frames = vec![self.chunk(vec![choice(ChunkDelta::default(), Some(finish_reason(stopped)))], None)];
         if self.include_usage {
             let usage = self.usage.unwrap_or(CompletionUsage {
                 completion_tokens: 0,
@@ -160,7 +160,7 @@ fn server_failure(message: String, code: &str) -> ChatCompletionFailure {
 
 #[cfg(test)]
 mod tests {
-    use muisti_orm::schema::{AssistantMessage, MessageBase, Ping, UsageStatistics};
+    use muisti_orm::schema::{AssistantMessage, MessageBase, Ping, StopReason, UsageStatistics};
 
     use super::*;
 
@@ -225,6 +225,13 @@ mod tests {
     fn running_out_of_tokens_is_told_as_length() {
         let chunks = translated(false, &[said("a", "x"), stop(StopReason::MaxTokensExceeded)]);
         assert_eq!(chunks[1]["choices"][0]["finish_reason"], "length");
+    }
+
+    #[test]
+    fn an_answer_that_the_provider_holds_back_says_so() {
+        let held_back = StopReasonEvent { stop_reason: StopReason::EndTurn, held_back: true };
+        let chunks = translated(false, &[said("a", "x"), StreamEvent::StopReason(held_back)]);
+        assert_eq!(chunks[1]["choices"][0]["finish_reason"], "content_filter");
     }
 
     #[test]

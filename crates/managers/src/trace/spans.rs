@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::DateTime;
 use muisti_orm::{
-    schema::{Run, Span, StepId},
+    schema::{Run, RunId, Span, StepId},
     traces::StepTime,
 };
 
 /// The spans of a run in the order in which they began; none when no step of it has ended.
 pub(super) fn of_run(run: &Run, steps: &[StepTime], called: &HashMap<StepId, Vec<String>>) -> Vec<Span> {
     let Some(first) = steps.iter().filter_map(|step| step.start_ns).min() else { return Vec::new() };
-    let trace = Trace { id: hex(&run.id.to_string(), 32) };
+    let trace = Trace { id: trace_id(run.id) };
     let accepted = run.created_at.utc().timestamp_nanos_opt().unwrap_or(first).min(first);
     let ends = steps.iter().filter_map(|step| Some(step.start_ns? + step.duration_ns.unwrap_or(0)));
     let duration = run.total_duration_ns.or_else(|| Some(ends.max()? - accepted)).unwrap_or(0);
@@ -56,6 +56,11 @@ pub(super) fn of_run(run: &Run, steps: &[StepTime], called: &HashMap<StepId, Vec
     }
     spans.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
     spans
+}
+
+/// The trace that a run and its steps are.
+pub(crate) fn trace_id(run: RunId) -> String {
+    hex(&run.to_string(), 32)
 }
 
 struct Trace {

@@ -63,9 +63,9 @@ impl StepRow {
             completion_tokens: Some(self.completion_tokens),
             prompt_tokens: Some(self.prompt_tokens),
             total_tokens: Some(self.total_tokens),
-            cached_input_tokens: self.cached_input_tokens,
-            cache_write_tokens: self.cache_write_tokens,
-            reasoning_tokens: self.reasoning_tokens,
+            cached_input_tokens: positive(self.cached_input_tokens),
+            cache_write_tokens: positive(self.cache_write_tokens),
+            reasoning_tokens: positive(self.reasoning_tokens),
             completion_tokens_details: completion_details(self.reasoning_tokens),
             prompt_tokens_details: prompt_details(self.cached_input_tokens, self.cache_write_tokens),
             stop_reason: self.stop_reason.as_deref().map(StopReason::lenient),
@@ -118,6 +118,11 @@ impl MetricsRow {
             project_id: self.project_id,
         })
     }
+}
+
+/// That a provider has reported none, the details say.
+fn positive(tokens: Option<i64>) -> Option<i64> {
+    tokens.filter(|tokens| *tokens > 0)
 }
 
 fn completion_details(reasoning: Option<i64>) -> Option<CompletionTokenDetails> {

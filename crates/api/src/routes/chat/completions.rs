@@ -6,9 +6,9 @@ use super::{failure, frames};
 use crate::{
     app::{self, Workers},
     error::ApiError,
-    extract::{JsonBody, OnPending, RequestActor},
+    extract::{JsonBody, OnPending, RequestActor, RequestOrigin},
     managers::{
-        Actor, Services, WhenPending,
+        Actor, Services,
         schema::{ChatCompletion, ChatCompletionRequest},
     },
 };
@@ -29,6 +29,7 @@ pub(crate) async fn create_chat_completion(
     services: Data<Services>,
     workers: Data<Workers>,
     on_pending: Result<OnPending, ApiError>,
+    RequestOrigin(origin): RequestOrigin,
     body: Result<JsonBody<ChatCompletionRequest>, ApiError>,
     request: HttpRequest,
 ) -> HttpResponse {
@@ -36,25 +37,14 @@ pub(crate) async fn create_chat_completion(
         let JsonBody(body) = body?;
         let OnPending(when_pending) = on_pending?;
         let actor = acting(&request, &services, actor, &body).await?;
-        complete(&request, &workers, services, actor, when_pending, body).await
+        if body.stream.unwrap_or(false) {
+            let begin = async move { services.chat().stream(&actor, when_pending, origin, &body).await };
+            return Ok(frames::respond(workers.run(begin).await?, app::settings(&request).keepalive));
+        }
+        let answer = async move { services.chat().complete(&actor, when_pending, origin, &body).await };
+        Ok(HttpResponse::Ok().json(workers.run(answer).await?))
     };
     answer.await.unwrap_or_else(|error| failure::respond(&error))
-}
-
-async fn complete(
-    request: &HttpRequest,
-    workers: &Workers,
-    services: Data<Services>,
-    actor: Actor,
-    when_pending: Option<WhenPending>,
-    body: ChatCompletionRequest,
-) -> Result<HttpResponse, ApiError> {
-    if body.stream.unwrap_or(false) {
-        let stream = workers.run(async move { services.chat().stream(&actor, when_pending, &body).await }).await?;
-        return Ok(frames::respond(stream, app::settings(request).keepalive));
-    }
-    let answer = workers.run(async move { services.chat().complete(&actor, when_pending, &body).await }).await?;
-    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// On whose behalf: whom the header names, else whom the body names. Anybody may write anything into the body, so it

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Answer,
-    extract::{DayEnd, Paging, Query, RequestActor, Sort},
+    extract::{DayEnd, Paging, Query, RequestActor, Sort, Within},
     managers::{
         Services,
         orm::runs::{Compare, RunFilter, RunSort},
@@ -60,8 +60,9 @@ pub(crate) struct InternalRunQuery {
     tools_used: Vec<String>,
     /// The exact project.
     project_id: Option<String>,
-    /// Runs that took at least as long as this percentage of the others.
-    duration_percentile: Option<i64>,
+    /// Runs that took at least as long as this percentage of the others, 1 to 100.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    duration_percentile: Option<Within<1, 100>>,
     /// Runs that took so many nanoseconds.
     duration_value: Option<i64>,
     /// How `duration_value` compares; without it exactly.
@@ -94,7 +95,7 @@ impl InternalRunQuery {
             steps,
             tools_used: self.tools_used,
             duration,
-            duration_percentile: self.duration_percentile,
+            duration_percentile: self.duration_percentile.map(|percentile| percentile.0),
             start: self.start_date,
             end: self.end_date.map(|end| end.0),
             ..filter
@@ -116,6 +117,6 @@ pub(crate) async fn list_internal_runs(
     Query(more): Query<InternalRunQuery>,
 ) -> Answer<Vec<Run>> {
     let page = query.page(paging.page);
-    let filter = more.narrow(query.filter());
+    let filter = more.narrow(query.filter()?);
     Ok(Json(services.runs().list_by(&actor, filter, paging.sort, page).await?))
 }

@@ -8,9 +8,9 @@ use crate::{
     error::Answer,
     extract::{Known, Paging, Query, RequestActor},
     managers::{
-        Services,
+        Error, Services,
         orm::{Order, Page, runs::RunFilter},
-        schema::{AgentId, ConversationId, Run, RunStatus, StopReason},
+        schema::{AgentId, ConversationId, Run, RunStatus, StopReason, UnknownValue},
     },
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct RunQuery {
     agent_ids: Vec<AgentId>,
     /// Runs in one of these states.
     #[param(value_type = Vec<RunStatus>, required = false)]
-    statuses: Vec<Known<RunStatus>>,
+    statuses: Vec<String>,
     /// Runs that go on without their client, or runs that do not.
     background: Option<bool>,
     /// Runs that ended for this reason.
@@ -50,19 +50,23 @@ impl RunQuery {
         if self.ascending { Page { order: Order::Asc, ..page } } else { page }
     }
 
-    pub(crate) fn filter(self) -> RunFilter {
+    /// # Errors
+    /// 400 for a state that runs do not have.
+    pub(crate) fn filter(self) -> Result<RunFilter, Error> {
+        let status =
+            |text: &String| text.parse().map_err(|error: UnknownValue| Error::InvalidArgument(error.to_string()));
         let statuses = match self.statuses.is_empty() && self.active {
             true => RunStatus::GOING.to_vec(),
-            false => self.statuses.into_iter().map(|known| known.0).collect(),
+            false => self.statuses.iter().map(status).collect::<Result<_, _>>()?,
         };
-        RunFilter {
+        Ok(RunFilter {
             agent_ids: self.agent_id.map_or(self.agent_ids, |id| vec![id]),
             conversation_id: self.conversation_id,
             statuses,
             background: self.background,
             stop_reason: self.stop_reason.map(|known| known.0),
             ..RunFilter::default()
-        }
+        })
     }
 }
 
@@ -81,5 +85,5 @@ pub(crate) async fn list_runs(
     Query(query): Query<RunQuery>,
 ) -> Answer<Vec<Run>> {
     let page = query.page(paging.page);
-    Ok(Json(services.runs().list(&actor, query.filter(), page).await?))
+    Ok(Json(services.runs().list(&actor, query.filter()?, page).await?))
 }

@@ -1,12 +1,12 @@
 //! `GET /v1/runs/{run_id}/trace`
 
 use actix_web::web::{Data, Json};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     error::Answer,
-    extract::{PathId, Query, RequestActor},
+    extract::{PathId, Query, RequestActor, Within},
     managers::{
         Services,
         schema::{RunId, Span},
@@ -20,26 +20,7 @@ use crate::{
 pub(crate) struct SpanQuery {
     /// The most spans to return, 1 to 5000.
     #[param(value_type = i64, required = false, minimum = 1, maximum = 5000, default = 1000)]
-    limit: SpanLimit,
-}
-
-/// A number of spans.
-#[derive(Debug, Clone, Copy)]
-struct SpanLimit(usize);
-
-impl Default for SpanLimit {
-    fn default() -> Self {
-        Self(1000)
-    }
-}
-
-impl<'de> Deserialize<'de> for SpanLimit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let limit = i64::deserialize(deserializer)?;
-        let allowed = usize::try_from(limit).ok().filter(|limit| (1..=5000).contains(limit));
-        let refused = || de::Error::invalid_value(de::Unexpected::Signed(limit), &"between 1 and 5000");
-        allowed.map(Self).ok_or_else(refused)
-    }
+    limit: Option<Within<1, 5000>>,
 }
 
 /// Retrieve how the time of a run was spent.
@@ -57,5 +38,6 @@ pub(crate) async fn retrieve_trace_for_run(
     PathId(run): PathId<RunId>,
     Query(query): Query<SpanQuery>,
 ) -> Answer<Vec<Span>> {
-    Ok(Json(services.traces().of_run(&actor, run, query.limit.0).await?))
+    let limit = query.limit.map_or(Ok(1000), |limit| limit.0.try_into()).unwrap_or(usize::MAX);
+    Ok(Json(services.traces().of_run(&actor, run, limit).await?))
 }
