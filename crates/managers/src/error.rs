@@ -158,6 +158,11 @@ impl From<muisti_orm::Error> for Error {
             Orm::Stale { model, id } => Self::Conflict(format!(
                 "{model} with id '{id}' was updated by another transaction. Please retry your request."
             )),
+            Orm::TooLong => Self::BadRequest(
+                "A text by which the database finds something, such as an id or a name, is too long. Shorten it to \
+                 2,000 characters."
+                    .to_owned(),
+            ),
             Orm::Nul => Self::BadRequest("Text must not hold NUL characters (\\u0000). Remove them.".to_owned()),
             Orm::Busy(_) | Orm::Unavailable(_) => {
                 tracing::warn!(%error, "the database cannot serve a request");

@@ -46,6 +46,9 @@ pub enum Error {
     /// A text holds a NUL character, which a database text cannot.
     #[error("The text holds a NUL character, which cannot be stored or looked for")]
     Nul,
+    /// A text by which rows are found is longer than the database's index takes.
+    #[error("A text by which rows are found is too long")]
+    TooLong,
     /// No connection or lock became free in time, or the database ended a transaction for the sake of another. May
     /// be repeated.
     #[error("The database is busy: {0}")]
@@ -89,6 +92,7 @@ impl From<DieselError> for Error {
                     Self::Busy("another writer holds the lock for too long")
                 }
                 text if text.contains("invalid byte sequence") => Self::Nul,
+                text if text.starts_with("index row ") => Self::TooLong,
                 _ => Self::Database(error.into()),
             },
         }

@@ -12,7 +12,8 @@ use diesel::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, Result, text::clean_json};
+pub use crate::text::{NUL, clean_json};
+use crate::{Error, Result};
 
 /// A value in a JSON column, written without NUL characters. Read back it must have the form of `T`, or the whole
 /// query fails: for rows that other versions may have written, read [`RawJson`].

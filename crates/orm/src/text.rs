@@ -10,21 +10,24 @@ use diesel::{
 };
 
 diesel::define_sql_function! {
-    /// The text in lower case. SQLite's own `lower` and `LIKE` know ASCII alone.
-    fn muisti_fold(text: Nullable<Text>) -> Nullable<Text>;
+    /// Whether the text contains another one, which is in lower case. SQLite's own `LIKE` knows the cases of ASCII
+    /// alone, and refuses patterns that are long.
+    fn muisti_contains(text: Nullable<Text>, needle: Text) -> Bool;
 }
 
 /// Makes our functions known to a SQLite connection.
 pub(crate) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
-    muisti_fold_utils::register_impl(connection, |text: Option<String>| text.map(|text| text.to_lowercase()))
+    muisti_contains_utils::register_impl(connection, |text: Option<String>, needle: String| {
+        text.is_some_and(|text| text.to_lowercase().contains(&needle))
+    })
 }
 
 /// Whether `column` contains `needle`, whatever the case of either; no character of it is a wildcard.
 pub(crate) fn contains<E>(column: E, needle: &str) -> Contains<E> {
-    Contains { column, pattern: pattern(needle), folded: pattern(&needle.to_lowercase()) }
+    Contains { column, pattern: pattern(needle), folded: needle.to_lowercase() }
 }
 
-/// The LIKE pattern for a substring, with `\` as escape.
+/// The LIKE pattern of PostgreSQL for a substring, with `\` as escape.
 pub(crate) fn pattern(needle: &str) -> String {
     let mut pattern = String::with_capacity(needle.len() + 2);
     pattern.push('%');
@@ -64,11 +67,11 @@ impl<E> QueryId for Contains<E> {
 
 impl<E: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Contains<E> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("muisti_fold(");
+        out.push_sql("muisti_contains(");
         self.column.walk_ast(out.reborrow())?;
-        out.push_sql(") LIKE ");
+        out.push_sql(", ");
         out.push_bind_param::<Text, _>(&self.folded)?;
-        out.push_sql(" ESCAPE '\\'");
+        out.push_sql(")");
         Ok(())
     }
 }
@@ -114,9 +117,11 @@ pub(crate) fn clean_opt(text: Option<String>) -> Option<String> {
     text.map(clean)
 }
 
+/// A NUL character in a string of JSON text.
+pub const NUL: &str = "\\u0000";
+
 /// Takes the escaped NUL characters out of JSON text.
-pub(crate) fn clean_json(json: String) -> String {
-    const NUL: &str = "\\u0000";
+pub fn clean_json(json: String) -> String {
     if !json.contains(NUL) {
         return json;
     }

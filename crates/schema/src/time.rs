@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Timestamp, E> {
-                let time = if number.abs() < SECONDS_LIMIT {
+                let time = if number.unsigned_abs() < SECONDS_LIMIT.unsigned_abs() {
                     DateTime::from_timestamp(number, 0)
                 } else {
                     DateTime::from_timestamp_millis(number)
@@ -159,6 +159,14 @@ impl ToSchema for MessageDate {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_seconds_or_milliseconds_or_no_time() {
+        let time = |number: i64| serde_json::from_value::<Timestamp>(number.into()).map(|time| time.to_string());
+        assert_eq!(time(1_735_787_045).unwrap(), "2025-01-02T03:04:05Z");
+        assert_eq!(time(1_735_787_045_000).unwrap(), "2025-01-02T03:04:05Z");
+        assert!(time(i64::MIN).is_err() && time(i64::MAX).is_err());
+    }
 
     #[test]
     fn the_fraction_has_six_digits_or_is_left_out() {

@@ -119,3 +119,31 @@ async fn a_search_that_makes_no_sense_is_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_query_may_be_as_long_as_it_likes() {
+    on_each_database(async |app| {
+        let [cat, _] = two_agents(app).await;
+        let letters = "x".repeat(100_000);
+        let signs = "%_ '\"\\ ".repeat(20_000);
+        for text in [&letters, &signs] {
+            for path in [SAID, STORED, "/v1/passages/search", "/v1/tools/search"] {
+                assert_eq!(search(app, path, json!({ "query": text })).await, json!([]), "{path}");
+            }
+        }
+        let letters = "x".repeat(60_000);
+        for path in [
+            "/v1/tools/?search=".to_owned(),
+            "/v1/agents/?query_text=".to_owned(),
+            "/v1/blocks/?value_search=".to_owned(),
+            "/v1/identities/?name=".to_owned(),
+            format!("/v1/conversations/?agent_id={cat}&summary_search="),
+            format!("/v1/agents/{cat}/archival-memory?search="),
+            format!("/v1/agents/{cat}/archival-memory/search?query="),
+        ] {
+            let response = app.get(&format!("{path}{letters}")).await;
+            assert_eq!(response.status, 200, "{path}: {}", response.text());
+        }
+    })
+    .await;
+}

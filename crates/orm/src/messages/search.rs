@@ -102,11 +102,11 @@ fn newest(
     query: &SearchQuery<'_>,
     part: Option<&str>,
 ) -> Result<Vec<Found>> {
-    let statement = |mut with: Conditions, contains: Option<(&str, String)>| {
+    let statement = |mut with: Conditions, contains: Option<(&str, String, &str)>| {
         demand(&mut with, organization, query);
-        if let Some((contains, pattern)) = contains {
-            let place = with.bind(Bind::Text(pattern));
-            with.sql += &format!(" AND {contains} {place} ESCAPE '\\'");
+        if let Some((before, value, after)) = contains {
+            with.and(before, Bind::Text(value));
+            with.sql += after;
         }
         let limit = with.bind(Bind::Number(query.limit.max(0)));
         let sql = format!(
@@ -118,12 +118,12 @@ fn newest(
     };
     let hits = match conn.backend() {
         Backend::Sqlite(c) => {
-            let contains = part.map(|part| ("muisti_fold(m.search_text) LIKE", pattern(&part.to_lowercase())));
+            let contains = part.map(|part| ("muisti_contains(m.search_text,", part.to_lowercase(), ")"));
             let (sql, binds) = statement(Conditions::of_sqlite(), contains);
             hits!(Sqlite, c, sql, binds)
         }
         Backend::Postgres(c) => {
-            let contains = part.map(|part| ("m.search_text ILIKE", pattern(part)));
+            let contains = part.map(|part| ("m.search_text ILIKE", pattern(part), " ESCAPE '\\'"));
             let (sql, binds) = statement(Conditions::of_postgres(), contains);
             hits!(Pg, c, sql, binds)
         }
