@@ -112,6 +112,45 @@ impl LlmError {
     pub fn is_context_overflow(&self) -> bool {
         self.kind == LlmErrorKind::ContextOverflow
     }
+
+    /// Whether the provider says that it does not take images, or not these: the same request without them may succeed.
+    pub fn refuses_images(&self) -> bool {
+        /// What images, and the ability to read them, are called.
+        const NAMES: &[&str] = &["image", "vision", "multimodal", "multi-modal", "mmproj"];
+        /// How servers say no.
+        const SAYINGS: &[&str] = &[
+            "not support",
+            "unsupported",
+            "only support",
+            "support image",
+            "not a multimodal",
+            "not a multi-modal",
+            "not enabled",
+            "not loaded",
+            "invalid",
+            "not valid",
+            "valid image",
+            "cannot identify",
+            "failed to",
+            "could not",
+            "unable to",
+            "missing data required for",
+            "unknown variant",
+            "at most",
+            "too many",
+            "too large",
+            "exceed",
+        ];
+        let refused = matches!(
+            self.kind,
+            LlmErrorKind::BadRequest | LlmErrorKind::Unprocessable | LlmErrorKind::NotFound | LlmErrorKind::Server
+        );
+        let says = |sayings: &[&str], text: &str| sayings.iter().any(|saying| text.contains(saying));
+        refused && {
+            let text = self.message.to_ascii_lowercase();
+            says(NAMES, &text) && says(SAYINGS, &text)
+        }
+    }
 }
 
 impl fmt::Display for LlmError {
@@ -121,3 +160,31 @@ impl fmt::Display for LlmError {
 }
 
 impl std::error::Error for LlmError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_images_are_known_by_their_words() {
+        let error = |kind, message: &str| LlmError::new(kind, "lab", message);
+        for message in [
+            "answered 500: image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+            "answered 400: You uploaded an unsupported image. Please make sure your image is valid.",
+            "answered 400: Invalid content type. image_url is only supported by certain models.",
+            "answered 400: qwen is not a multimodal model",
+            "answered 400: At most 0 image(s) may be provided in one prompt.",
+            "answered 404: No endpoints found that support image input",
+            "answered 400: Failed to deserialize: unknown variant `image_url`, expected `text`",
+            "answered 400: Vision add-on is not loaded, but images were provided for processing",
+            "answered 500: this model is missing data required for image input",
+        ] {
+            assert!(error(LlmErrorKind::BadRequest, message).refuses_images(), "{message}");
+            assert!(error(LlmErrorKind::Server, message).refuses_images(), "{message}");
+            assert!(!error(LlmErrorKind::RateLimit, message).refuses_images(), "{message}");
+        }
+        for message in ["answered 400: Invalid 'tools'", "answered 500: oops", "answered 404: no such model"] {
+            assert!(!error(LlmErrorKind::BadRequest, message).refuses_images(), "{message}");
+        }
+    }
+}

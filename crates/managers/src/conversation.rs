@@ -106,8 +106,7 @@ impl ConversationManager<'_> {
             self.0.models().resolve(actor, handle).await?;
         }
         check_window(request.context_window_limit)?;
-        let past = request.messages.unwrap_or_default();
-        past::check(&past)?;
+        let past = past::checked(request.messages.unwrap_or_default()).await?;
         let actor = *actor;
         let write = move |conn: &mut Conn| {
             let agent = find_agent(conn, actor.organization_id, agent)?;
@@ -307,12 +306,12 @@ impl ConversationManager<'_> {
     /// # Errors
     /// 422 for messages that cannot be taken in; 409 while a turn works on the history, or waits for an approval.
     pub async fn import(&self, actor: &Actor, history: HistoryId, request: ImportMessages) -> Result<Vec<WireMessage>> {
-        past::check(&request.messages)?;
+        let past = past::checked(request.messages).await?;
         let actor = *actor;
         let held = self.0.hold(history, PATIENCE).await?;
         let write = move |conn: &mut Conn| {
             let agent = find_agent(conn, actor.organization_id, history.agent_id)?;
-            let stored = past::store(conn, &actor, &agent, &history, request.messages)?;
+            let stored = past::store(conn, &actor, &agent, &history, past)?;
             let config = crate::schema::RunRequestConfig::default();
             let in_text = message::speaks_in_text(agent.agent_type);
             Ok(to_wire_list(&stored, &config.wire_options(in_text)))

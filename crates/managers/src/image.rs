@@ -14,8 +14,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{TryStreamExt as _, stream};
 use muisti_orm::schema::{
-    ApprovalEntry, Base64Image, ContentPart, FileId, ImageSource, InputMessage, MessageContent, StoredImage,
-    ToolReturnPart, ToolReturnValue, UrlImage,
+    ApprovalEntry, Base64Image, ContentPart, FileId, ImageSource, InputMessage, MessageContent, MessageCreate,
+    StoredImage, ToolReturnPart, ToolReturnValue, UrlImage,
 };
 
 use crate::{
@@ -47,9 +47,21 @@ struct Found<'a> {
 ///
 /// # Errors
 /// 400 for too many or too large images, for an address that is not one of an image or cannot be fetched, and for data
-/// that is not base64.
+/// that is not that of an image which models read.
 pub async fn bring_in(services: &Services, messages: &mut [InputMessage]) -> Result<()> {
-    let found: Vec<Found<'_>> = messages.iter_mut().flat_map(images_of).collect();
+    bring_in_all(services, messages.iter_mut().flat_map(images_of).collect()).await
+}
+
+/// [`bring_in`] for the messages with which an agent begins.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn bring_in_shown(services: &Services, messages: &mut [MessageCreate]) -> Result<()> {
+    bring_in_all(services, messages.iter_mut().flat_map(|message| images_of_content(&mut message.content)).collect())
+        .await
+}
+
+async fn bring_in_all(services: &Services, found: Vec<Found<'_>>) -> Result<()> {
     if found.len() > MAX_IMAGES {
         let many = found.len();
         return Err(Error::InvalidArgument(format!("One request carries at most {MAX_IMAGES} images, not {many}.")));
@@ -76,16 +88,7 @@ pub async fn bring_in(services: &Services, messages: &mut [InputMessage]) -> Res
 
 fn images_of(message: &mut InputMessage) -> Vec<Found<'_>> {
     match message {
-        InputMessage::Message(message) => match &mut message.content {
-            MessageContent::Text(_) => Vec::new(),
-            MessageContent::Parts(parts) => {
-                let images = parts.iter_mut().filter_map(|part| match part {
-                    ContentPart::Image(image) => Some(Found { source: &mut image.source, in_message: true }),
-                    _ => None,
-                });
-                images.collect()
-            }
-        },
+        InputMessage::Message(message) => images_of_content(&mut message.content),
         InputMessage::Approval(approval) => {
             let entries = approval.approvals.iter_mut().flatten();
             let returns = entries.filter_map(|entry| match entry {
@@ -96,6 +99,19 @@ fn images_of(message: &mut InputMessage) -> Vec<Found<'_>> {
         }
         InputMessage::ToolReturn(message) => {
             message.tool_returns.iter_mut().flat_map(|tool| images_of_return(&mut tool.tool_return)).collect()
+        }
+    }
+}
+
+fn images_of_content(content: &mut MessageContent) -> Vec<Found<'_>> {
+    match content {
+        MessageContent::Text(_) => Vec::new(),
+        MessageContent::Parts(parts) => {
+            let images = parts.iter_mut().filter_map(|part| match part {
+                ContentPart::Image(image) => Some(Found { source: &mut image.source, in_message: true }),
+                _ => None,
+            });
+            images.collect()
         }
     }
 }
@@ -142,35 +158,53 @@ async fn brought_in(outbound: &Outbound, source: ImageSource) -> Result<ImageSou
 }
 
 /// Does what takes long with megabytes where it keeps nobody else waiting.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::Internal(format!("an image was not read: {error}")))?
 }
 
-/// The image itself, if it is one.
-fn checked(source: ImageSource) -> Result<ImageSource> {
-    match &source {
-        ImageSource::Base64(image) => check(Some(&image.media_type), &image.data)?,
-        ImageSource::Stored(StoredImage { data: Some(data), media_type, .. }) => check(media_type.as_deref(), data)?,
+/// The image itself, if it is one, called what it is.
+fn checked(mut source: ImageSource) -> Result<ImageSource> {
+    match &mut source {
+        ImageSource::Base64(image) => check(image).map_err(Error::InvalidArgument)?,
+        ImageSource::Stored(StoredImage { data: Some(data), media_type, .. }) => {
+            *media_type = Some(kind_of(media_type.as_deref(), data).map_err(Error::InvalidArgument)?.to_owned());
+        }
         ImageSource::Stored(_) | ImageSource::Url(_) => {}
     }
     Ok(source)
 }
 
-/// A history with something else in the place of an image would be refused by the model for ever.
-fn check(media_type: Option<&str>, data: &str) -> Result<()> {
-    if let Some(other) = media_type.filter(|name| !data::is_image_type(name)) {
-        return Err(Error::InvalidArgument(format!(
-            "The media type of an image is '{}', but it must be one such as image/png.",
-            shown(other)
-        )));
+/// Calls an image what its data says that it is.
+///
+/// # Errors
+/// A sentence on what it is instead of an image.
+pub(crate) fn check(image: &mut Base64Image) -> Result<(), String> {
+    kind_of(Some(&image.media_type), &image.data)?.clone_into(&mut image.media_type);
+    Ok(())
+}
+
+/// The media type that the data of an image says. A history with something else in the place of an image would be
+/// refused by the model for ever.
+fn kind_of(called: Option<&str>, data: &str) -> Result<&'static str, String> {
+    if let Some(other) = called.filter(|name| !data::is_image_type(name)) {
+        let other = shown(other);
+        return Err(format!("The media type of an image is '{other}', but it must be one such as image/png."));
     }
-    match STANDARD.decode(data) {
-        Ok(bytes) if bytes.is_empty() => Err(Error::InvalidArgument("The data of an image is empty.".to_owned())),
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::InvalidArgument(format!("The data of an image is not base64: {error}."))),
+    let bytes = STANDARD.decode(data).map_err(|error| format!("The data of an image is not base64: {error}."))?;
+    if bytes.is_empty() {
+        return Err("The data of an image is empty.".to_owned());
     }
+    data::kind(&bytes).ok_or_else(|| "The data of an image is no PNG, JPEG, GIF or WebP image.".to_owned())
+}
+
+/// The media type that the beginning of an image says: none if it is not one that models read.
+pub(crate) fn media_type(data: &str) -> Option<&'static str> {
+    /// Enough of base64 for the longest beginning.
+    const BEGINNING: usize = 16;
+    let beginning = data.as_bytes();
+    data::kind(&STANDARD.decode(beginning.get(..BEGINNING).unwrap_or(beginning)).ok()?)
 }
 
 async fn at_address(outbound: &Outbound, url: String) -> Result<Base64Image> {
@@ -194,9 +228,9 @@ async fn at_address(outbound: &Outbound, url: String) -> Result<Base64Image> {
 
 /// The image within a `data:` address.
 fn within(url: &str) -> Result<Base64Image> {
-    let image = data::open(url)
+    let mut image = data::open(url)
         .map_err(|why| Error::InvalidArgument(format!("The image '{}' cannot be read: {why}.", shown(url))))?;
-    check(Some(&image.media_type), &image.data)?;
+    check(&mut image).map_err(Error::InvalidArgument)?;
     Ok(image)
 }
 

@@ -24,6 +24,7 @@ mod folders;
 mod groups;
 mod health;
 mod identities;
+mod images;
 mod jobs;
 mod message_search;
 mod messages;

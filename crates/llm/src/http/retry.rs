@@ -55,7 +55,8 @@ pub(crate) fn repeat_status(status: u16, headers: &HeaderMap, error: &LlmError) 
         _ => {}
     }
     let settled = matches!(error.kind, LlmErrorKind::ContextOverflow | LlmErrorKind::InsufficientCredits)
-        || error.code.as_deref() == Some("insufficient_quota");
+        || error.code.as_deref() == Some("insufficient_quota")
+        || error.refuses_images();
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 529) && !settled
 }
 

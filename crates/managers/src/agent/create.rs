@@ -13,6 +13,7 @@ use crate::{
     Actor, block,
     error::{Error, FieldError, Result},
     identity::existing_identities,
+    image,
     model::{compaction, config},
     orm::{self, Conn, agents::AgentRow},
     prompt::{self, PromptInput},
@@ -35,8 +36,11 @@ impl AgentManager<'_> {
     /// # Errors
     /// 400 and 404 for models, tools, blocks that do not exist, 409 for labels used twice, 422 for fields that
     /// break their rules. Nothing is written then.
-    pub async fn create(&self, actor: &Actor, request: CreateAgent) -> Result<AgentState> {
+    pub async fn create(&self, actor: &Actor, mut request: CreateAgent) -> Result<AgentState> {
         check::create(&request)?;
+        if let Some(said) = &mut request.initial_message_sequence {
+            image::bring_in_shown(self.0, said).await?;
+        }
         let models = self.0.models();
         let settings = self.0.settings();
         let resolved = match &request.llm_config {

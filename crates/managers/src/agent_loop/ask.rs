@@ -8,6 +8,7 @@ use muisti_orm::schema::{MessageId, Timestamp};
 
 use super::{
     asking::{chat_request, in_parallel},
+    context,
     deltas::Deltas,
     halt::{Halt, Turned},
     loaded::{ChatModel, Loaded},
@@ -40,7 +41,11 @@ impl Turn {
     ) -> Turned<Asked> {
         let mut shortened = 0;
         loop {
-            let request = chat_request(loaded, model, &self.rules, allowed, &self.request);
+            let mut request = chat_request(loaded, model, &self.rules, allowed, &self.request);
+            if self.without_images {
+                context::omit_images(&mut request.messages);
+            }
+            let shows_images = context::shows_images(&request.messages);
             // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
             if shortened == 0 && self.overflows(loaded, model, &request.tools).await? {
                 shortened += 1;
@@ -55,6 +60,12 @@ impl Turn {
                 asked = self.call_model(step, loaded, model, allowed, request) => asked,
             };
             let overflow = match asked {
+                // Which models read images is not known of all of them, and the history has to go on with any.
+                Err(Error::Llm(error)) if shows_images && error.refuses_images() => {
+                    tracing::warn!(run_id = %self.run_id, %error, "the model refuses the images; asking without them");
+                    self.without_images = true;
+                    continue;
+                }
                 Err(Error::Llm(error)) if error.is_context_overflow() => error,
                 asked => return asked.map_err(Halt::Failed),
             };

@@ -11,10 +11,13 @@ use muisti_orm::schema::{
     ContentPart, ImageContent, ImageSource, MessageRole, StoredMessage, ToolReturnPart, ToolReturnValue,
 };
 
-use crate::tool::clip;
+use crate::{image, tool::clip};
 
 /// What a model reads for a call whose return is missing.
 const NO_RETURN: &str = r#"{"status": "Failed", "message": "The call was interrupted before it returned."}"#;
+
+/// What a model reads in the place of an image that is not shown to it.
+const NO_IMAGE: &str = "[Image omitted]";
 
 /// The messages of a request. `system` stands in for the stored system message when given.
 pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_window: i64) -> Vec<ChatMessage> {
@@ -157,19 +160,48 @@ fn parts_of(content: &[ContentPart]) -> Vec<ChatPart> {
 }
 
 fn image_part(image: &ImageContent) -> ChatPart {
-    match &image.source {
-        ImageSource::Base64(image) => ChatPart::Image {
-            media_type: image.media_type.clone(),
-            data: image.data.clone(),
-            detail: image.detail.clone(),
-        },
-        ImageSource::Stored(image) => match (&image.media_type, &image.data) {
-            (Some(media_type), Some(data)) => {
-                ChatPart::Image { media_type: media_type.clone(), data: data.clone(), detail: image.detail.clone() }
-            }
-            _ => ChatPart::Text("[Image omitted]".to_owned()),
-        },
+    let (data, detail) = match &image.source {
+        ImageSource::Base64(image) => (Some(&image.data), &image.detail),
+        ImageSource::Stored(image) => (image.data.as_ref(), &image.detail),
         // Only in rows from elsewhere: what clients send is fetched when it comes.
-        ImageSource::Url(image) => ChatPart::ImageUrl { url: image.url.clone(), detail: None },
+        ImageSource::Url(image) => return ChatPart::ImageUrl { url: image.url.clone(), detail: None },
+    };
+    // Rows from elsewhere may have anything here, and a model refuses all messages for one that is no image.
+    match data.and_then(|data| Some((image::media_type(data)?, data))) {
+        Some((media_type, data)) => {
+            ChatPart::Image { media_type: media_type.to_owned(), data: data.clone(), detail: detail.clone() }
+        }
+        None => ChatPart::Text(NO_IMAGE.to_owned()),
+    }
+}
+
+/// Whether there is an image among the messages.
+pub(super) fn shows_images(chat: &[ChatMessage]) -> bool {
+    let is_image = |part: &ChatPart| !matches!(part, ChatPart::Text(_));
+    chat.iter().any(|message| match message {
+        ChatMessage::User { parts, .. } | ChatMessage::Tool { images: parts, .. } => parts.iter().any(is_image),
+        ChatMessage::System { .. } | ChatMessage::Assistant { .. } => false,
+    })
+}
+
+/// Puts a note in the place of each image.
+pub(super) fn omit_images(chat: &mut [ChatMessage]) {
+    for message in chat {
+        match message {
+            ChatMessage::User { parts, .. } => {
+                for part in parts.iter_mut().filter(|part| !matches!(part, ChatPart::Text(_))) {
+                    *part = ChatPart::Text(NO_IMAGE.to_owned());
+                }
+            }
+            ChatMessage::Tool { content, images, .. } => {
+                for _ in images.drain(..) {
+                    if !content.is_empty() {
+                        content.push('\n');
+                    }
+                    content.push_str(NO_IMAGE);
+                }
+            }
+            ChatMessage::System { .. } | ChatMessage::Assistant { .. } => {}
+        }
     }
 }

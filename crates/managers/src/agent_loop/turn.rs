@@ -77,6 +77,8 @@ pub(super) struct Turn {
     pub(super) calls_back: bool,
     /// Whether the agent says what it means in plain text.
     pub(super) in_text: bool,
+    /// Whether the model has refused the images of this history.
+    pub(super) without_images: bool,
     /// Why it stops, when all that is left to do is to say so.
     pub(super) stop: Option<StopReason>,
     /// Whether the history is this turn's, for all nodes to see.
@@ -157,6 +159,7 @@ impl Turn {
             held_back: false,
             calls_back: false,
             in_text: true,
+            without_images: false,
             stop: None,
             holds_history: false,
             guard: None,

@@ -9,10 +9,14 @@ use crate::{
     agent::spoken,
     agent_loop::pending_calls,
     error::{Error, FieldError, Result},
+    image,
     llm::TokenCounter,
     message::{check_past, speaks_in_text},
     orm::{Conn, HistoryId, agents::AgentRow, conversations, histories, messages},
-    schema::{ContentPart, ImageSource, InputRole, MessageId, MessageRole, PastMessage, StoredMessage, Timestamp},
+    schema::{
+        ContentPart, ImageSource, InputRole, MessageContent, MessageId, MessageRole, PastMessage, StoredMessage,
+        Timestamp,
+    },
 };
 
 /// The part of the window, in percent, that past messages may fill together with what is there: the rest is for what
@@ -21,25 +25,38 @@ const FILLED: i64 = 70;
 /// What an image counts for, in tokens.
 const IMAGE_TOKENS: i64 = 1_000;
 
-/// Refuses messages that cannot be taken in.
+/// Refuses messages that cannot be taken in, and calls their images what they are.
 ///
 /// # Errors
 /// 422 that names the message.
-pub(super) fn check(past: &[PastMessage]) -> Result<()> {
+pub(super) async fn checked(mut past: Vec<PastMessage>) -> Result<Vec<PastMessage>> {
+    image::aside(move || check(&mut past).map(|()| past)).await
+}
+
+fn check(past: &mut [PastMessage]) -> Result<()> {
     check_past("messages", past.len())?;
-    for (index, message) in past.iter().enumerate() {
+    for (index, message) in past.iter_mut().enumerate() {
         let refuse = |text: &str| {
             let location = ["body", "messages", &index.to_string(), "content"].map(str::to_owned).to_vec();
             Err(Error::Unprocessable(vec![FieldError { kind: "value_error", location, message: text.to_owned() }]))
         };
-        let parts = message.content.clone().into_parts();
         let empty = |part: &ContentPart| part.as_text().is_some_and(|text| text.trim_matches('\0').is_empty());
-        if parts.iter().all(empty) {
+        let is_empty = match &message.content {
+            MessageContent::Text(text) => text.trim_matches('\0').is_empty(),
+            MessageContent::Parts(parts) => parts.iter().all(empty),
+        };
+        if is_empty {
             return refuse("The message is empty. Give it some text or an image, or leave it out.");
         }
-        let elsewhere = |part: &ContentPart| matches!(part, ContentPart::Image(image) if !matches!(image.source, ImageSource::Base64(_)));
-        if parts.iter().any(elsewhere) {
-            return refuse("An image of a past message must be in the message itself: send it as base64.");
+        let MessageContent::Parts(parts) = &mut message.content else { continue };
+        for part in parts {
+            let ContentPart::Image(image) = part else { continue };
+            let ImageSource::Base64(image) = &mut image.source else {
+                return refuse("An image of a past message must be in the message itself: send it as base64.");
+            };
+            if let Err(why) = image::check(image) {
+                return refuse(&why);
+            }
         }
     }
     Ok(())
@@ -173,14 +190,22 @@ mod tests {
     }
 
     #[test]
-    fn empty_messages_and_images_elsewhere_are_refused_by_their_place() {
+    fn empty_messages_and_what_is_no_image_are_refused_by_their_place() {
         let image = |source: Value| json!([{"type": "image", "source": source}]);
         let url = image(json!({"type": "url", "url": "https://example.com/a.png"}));
-        let inside = image(json!({"type": "base64", "media_type": "image/png", "data": "aGk="}));
-        assert!(check(&past(json!([{"role": "user", "content": inside}]))).is_ok());
-        for (content, word) in [(json!(""), "empty"), (json!("\0"), "empty"), (json!([]), "empty"), (url, "base64")] {
-            let list = past(json!([{"role": "user", "content": "Hi"}, {"role": "user", "content": content}]));
-            let Err(Error::Unprocessable(errors)) = check(&list) else { panic!("{content}") };
+        let inside = |data: &str| image(json!({"type": "base64", "media_type": "image/jpeg", "data": data}));
+        let mut shown = past(json!([{"role": "user", "content": inside("iVBORw0KGgo=")}]));
+        check(&mut shown).unwrap();
+        assert_eq!(serde_json::to_value(&shown[0].content).unwrap()[0]["source"]["media_type"], "image/png");
+        for (content, word) in [
+            (json!(""), "empty"),
+            (json!("\0"), "empty"),
+            (json!([]), "empty"),
+            (url, "base64"),
+            (inside("aGk="), "PNG"),
+        ] {
+            let mut list = past(json!([{"role": "user", "content": "Hi"}, {"role": "user", "content": content}]));
+            let Err(Error::Unprocessable(errors)) = check(&mut list) else { panic!("{content}") };
             assert_eq!(errors[0].location, ["body", "messages", "1", "content"]);
             assert!(errors[0].message.contains(word), "{}", errors[0].message);
         }
@@ -189,8 +214,8 @@ mod tests {
     #[test]
     fn a_request_brings_a_thousand_messages_at_most() {
         let one = past(json!([{"role": "user", "content": "Hi"}])).remove(0);
-        assert!(check(&vec![one.clone(); 1_000]).is_ok());
-        assert!(matches!(check(&vec![one; 1_001]), Err(Error::Unprocessable(_))));
+        assert!(check(&mut vec![one.clone(); 1_000]).is_ok());
+        assert!(matches!(check(&mut vec![one; 1_001]), Err(Error::Unprocessable(_))));
     }
 
     #[test]

@@ -12,6 +12,17 @@ pub(super) fn is_image_type(name: &str) -> bool {
     name.split_once('/').is_some_and(|(kind, rest)| kind.eq_ignore_ascii_case("image") && !rest.is_empty())
 }
 
+/// The media type of an image that models read, by how its bytes begin.
+pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
 /// The kind of image that something fetched is: the header must not say that it is something else, and the bytes must
 /// be those of an image that models read.
 pub(super) fn media_type(fetched: &Fetched) -> Result<&'static str, String> {
@@ -19,13 +30,7 @@ pub(super) fn media_type(fetched: &Fetched) -> Result<&'static str, String> {
     if let Some(other) = says.filter(|says| !is_image_type(says)) {
         return Err(format!("the server answered with {other}, which is not an image"));
     }
-    match fetched.body.as_slice() {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Ok("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Ok("image/jpeg"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok("image/webp"),
-        _ => Err("what the server answered is no PNG, JPEG, GIF or WebP image".to_owned()),
-    }
+    kind(&fetched.body).ok_or_else(|| "what the server answered is no PNG, JPEG, GIF or WebP image".to_owned())
 }
 
 /// The image within `data:[<media type>][;base64],<data>`.

@@ -63,12 +63,15 @@ async fn what_a_message_shows_becomes_an_image_of_this_server() {
     assert_is_kept(&fetched, "image/png", PNG_BASE64);
     assert_eq!(receiver.requests()[0].header("accept"), Some("image/*"));
 
+    // Whatever image it is called, it is what its data says.
     let opened = world.bring_in(at(&format!("data:image/gif;base64,{PNG_BASE64}"))).await.unwrap();
-    assert_is_kept(&opened, "image/gif", PNG_BASE64);
-    let given = json!({"type": "base64", "media_type": "image/webp", "data": PNG_BASE64, "detail": "low"});
+    assert_is_kept(&opened, "image/png", PNG_BASE64);
+    let given = json!({"type": "base64", "media_type": "image/jpeg", "data": PNG_BASE64, "detail": "low"});
     let given = world.bring_in(shows(given)).await.unwrap();
-    assert_is_kept(&given, "image/webp", PNG_BASE64);
+    assert_is_kept(&given, "image/png", PNG_BASE64);
     assert!(matches!(given, ImageSource::Stored(image) if image.detail.as_deref() == Some("low")));
+    let named = json!({"type": "letta", "file_id": "file-1", "data": PNG_BASE64});
+    assert_is_kept(&world.bring_in(shows(named)).await.unwrap(), "image/png", PNG_BASE64);
     let stored = json!({"type": "letta", "file_id": "file-1", "media_type": null, "data": null, "detail": null});
     let source = world.bring_in(shows(stored.clone())).await.unwrap();
     assert_eq!(serde_json::to_value(source).unwrap(), stored);
@@ -144,6 +147,10 @@ async fn what_is_no_image_is_refused() {
         (json!({"type": "base64", "media_type": "text/html", "data": PNG_BASE64}), "'text/html'"),
         (json!({"type": "url", "url": "data:text/html;base64,PGI+"}), "'text/html'"),
         (json!({"type": "url", "url": "data:image/png"}), "no comma"),
+        (json!({"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}), "no PNG, JPEG, GIF or WebP"),
+        (json!({"type": "letta", "file_id": "file-1", "data": "aGVsbG8="}), "no PNG, JPEG, GIF or WebP"),
+        (json!({"type": "base64", "media_type": "image/tiff", "data": "SUkqAA=="}), "no PNG, JPEG, GIF or WebP"),
+        (json!({"type": "url", "url": "data:image/svg+xml,%3Csvg%3E"}), "no PNG, JPEG, GIF or WebP"),
     ] {
         let error = world.bring_in(shows(source)).await.unwrap_err();
         assert!(error.contains(part), "{error}");
