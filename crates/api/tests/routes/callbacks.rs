@@ -62,6 +62,7 @@ async fn the_result_is_posted_to_the_callback_address_once() {
         assert_eq!(body["run_id"], run["id"]);
         assert_eq!((&body["status"], &body["completed_at"]), (&run["status"], &run["completed_at"]));
         assert_eq!(body["metadata"]["run_type"], "send_message_async");
+        assert_eq!(body["metadata"].get("lettuce"), Some(&Value::Null));
         let result = &body["metadata"]["result"];
         assert_eq!(result["messages"], app.list(&format!("{path}/messages")).await);
         assert_eq!(result["stop_reason"], json!({ "message_type": "stop_reason", "stop_reason": "end_turn" }));

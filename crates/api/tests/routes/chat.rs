@@ -64,8 +64,9 @@ async fn only_the_last_message_of_the_user_reaches_the_agent_and_only_its_words_
         body["logit_bias"] = json!({ "50256": -100 });
 
         let answer = app.post(PATH, body.clone()).await.expect_json();
-        let run = app.list(&format!("/v1/runs/?agent_id={agent}")).await[0]["id"].as_str().unwrap().to_owned();
-        assert_eq!(answer["id"], format!("chatcmpl-{run}"));
+        let run = app.list(&format!("/v1/runs/?agent_id={agent}")).await[0].clone();
+        assert_eq!(answer["id"], format!("chatcmpl-{}", id(&run)));
+        assert_eq!(run["metadata"]["run_type"], "openai_chat_completions");
         assert_eq!((&answer["object"], &answer["model"]), (&json!("chat.completion"), &json!("scripted")));
         assert_eq!(answer["choices"][0]["message"]["content"], "Let me see.\n\nIt is noted.");
         assert_eq!(answer["choices"][0]["finish_reason"], "stop");
@@ -109,6 +110,54 @@ async fn an_answer_that_was_cut_off_ends_with_length() {
         let answer = app.post(PATH, asking(&agent, "Tell me all!")).await.expect_json();
         assert_eq!(answer["choices"][0]["finish_reason"], "length");
         assert_eq!(reasons(&pieces(&app.chunks(asking(&agent, "All!")).await)), ["length"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_provider_held_back_ends_with_content_filter() {
+    on_each_database(async |app| {
+        let agent = app.chat_agent().await;
+        app.model.always(Answer::text("I would").finish_reason("content_filter"));
+        let answer = app.post(PATH, asking(&agent, "How?")).await.expect_json();
+        assert_eq!(answer["choices"][0]["finish_reason"], "content_filter");
+        let streamed = pieces(&app.chunks(asking(&agent, "How?")).await);
+        assert_eq!(reasons(&streamed), ["content_filter"]);
+        let plain = app.post(&format!("/v1/agents/{agent}/messages"), json!({ "input": "How?" })).await.expect_json();
+        assert_eq!(plain["stop_reason"], json!({ "message_type": "stop_reason", "stop_reason": "end_turn" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_in_which_nothing_is_said_has_the_id_of_its_run() {
+    on_each_database(async |app| {
+        let agent = app.chat_agent().await;
+        app.model.push(Answer::text(""));
+        let answer = app.post(PATH, asking(&agent, "Hush!")).await.expect_json();
+        let run = app.list(&format!("/v1/runs/?agent_id={agent}")).await[0].clone();
+        assert_eq!(answer["id"], format!("chatcmpl-{}", id(&run)));
+        assert_eq!(answer["choices"][0]["message"]["content"], "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_chat_that_an_impatient_client_repeats_is_one_turn() {
+    on_each_database(async |app| {
+        let agent = app.chat_agent().await;
+        app.model.always(Answer::text("Let me think.").held());
+        let body = asking(&agent, "Hi.");
+        tokio::select! {
+            answer = async { app.client().post(PATH, &body).await } => panic!("nobody has answered yet: {answer:?}"),
+            // The client gives up.
+            () = app.asked(1) => {}
+        }
+        app.model.release();
+        let mut again = app.client().with_header("x-stainless-retry-count", "1");
+        let answer = again.post(PATH, &body).await.unwrap().expect_json();
+        assert_eq!(answer["choices"][0]["message"]["content"], "Let me think.");
+        assert_eq!(app.model.requests().len(), 1);
     })
     .await;
 }

@@ -112,6 +112,84 @@ async fn a_run_knows_what_it_took_and_used() {
 }
 
 #[tokio::test]
+async fn that_a_provider_has_reported_no_tokens_of_a_kind_is_not_that_it_reported_nothing() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        let path = format!("/v1/agents/{}/messages", id(&agent));
+        let known = json!({
+            "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+            "prompt_tokens_details": { "cached_tokens": 0 }, "completion_tokens_details": { "reasoning_tokens": 0 },
+        });
+        let zeros = (json!({ "reasoning_tokens": 0 }), json!(0));
+        for (usage, (reasoning, cached)) in [
+            (known, zeros),
+            (json!({ "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 }), (Value::Null, Value::Null)),
+        ] {
+            app.model.push(Answer { usage: Some(usage), ..Answer::text("Here.") });
+            app.post(&path, user_message("Hi.")).await.expect_json();
+            let run = format!("/v1/runs/{}", id(&app.list("/v1/runs/?limit=1").await[0]));
+            let step = app.list(&format!("{run}/steps")).await[0].clone();
+            for of in [&step, &app.list(&format!("{run}/usage")).await] {
+                assert_eq!(of["completion_tokens_details"], reasoning, "{of}");
+                assert_eq!(of["prompt_tokens_details"]["cached_tokens"], cached, "{of}");
+            }
+            for plain in ["cached_input_tokens", "cache_write_tokens", "reasoning_tokens"] {
+                assert_eq!(step[plain], Value::Null, "{step}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_failed_or_was_cancelled_knows_what_it_took() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        let path = format!("/v1/agents/{}/messages", id(&agent));
+        app.model.push(Answer::error(400, "No."));
+        app.post(&path, user_message("Hi.")).await;
+        app.model.push(Answer::hang());
+        let run = app.post(&format!("{path}/async"), user_message("Hi.")).await.expect_json();
+        app.asked(2).await;
+        app.post(&format!("{path}/cancel"), json!({})).await.expect_json();
+        app.when(&format!("/v1/runs/{}/trace", id(&run)), |spans| *spans != json!([])).await;
+        for (run, status) in each(&app.list("/v1/runs/").await, "id").iter().zip(["cancelled", "failed"]) {
+            let step = app.list(&format!("/v1/runs/{run}/steps")).await[0].clone();
+            assert_eq!(step["status"], status);
+            let timings = app.list(&format!("/v1/steps/{}/metrics", id(&step))).await;
+            for part in ["step_start_ns", "llm_request_start_ns", "llm_request_ns", "step_ns"] {
+                assert!(timings[part].as_i64().unwrap() > 0, "{part}: {timings}");
+            }
+            let spans = app.list(&format!("/v1/runs/{run}/trace")).await;
+            let span = spans.as_array().unwrap().iter().find(|span| span["SpanName"] == "agent_step").unwrap().clone();
+            assert_eq!(span["StatusCode"], if status == "failed" { "Error" } else { "Ok" });
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_are_found_by_the_trace_that_their_run_is_and_know_the_id_of_the_request() {
+    on_each_database(async |app| {
+        let agent = two_runs(app).await;
+        let mut client = app.client().with_header("x-api-request-log-id", "req-7");
+        app.model.push(Answer::text("Noted."));
+        let path = format!("/v1/agents/{}/messages", id(&agent));
+        client.post(&path, &user_message("Hi.")).await.unwrap().expect_json();
+        let runs = each(&app.list("/v1/runs/").await, "id");
+        for (run, request) in runs.iter().zip([json!("req-7"), Value::Null, Value::Null]) {
+            let steps = app.list(&format!("/v1/runs/{run}/steps")).await;
+            let trace = app.list(&format!("/v1/runs/{run}/trace")).await[0]["TraceId"].as_str().unwrap().to_owned();
+            assert_eq!(app.list(&format!("/v1/steps/?trace_ids={trace}")).await, steps);
+            for step in steps.as_array().unwrap() {
+                assert_eq!((&step["trace_id"], &step["request_id"]), (&json!(trace), &request));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_ended_run_is_deleted_and_what_was_said_stays() {
     on_each_database(async |app| {
         let agent = two_runs(app).await;
@@ -166,8 +244,7 @@ async fn runs_are_found_by_their_states_and_reasons_to_the_letter() {
         assert_eq!(count(app, "background=false").await, 3);
         assert_eq!(count(app, "background=true").await, 0);
         for wrong in ["statuses=FAILED", "statuses=completed&statuses=expired"] {
-            let answer = app.get(&format!("/v1/runs/?{wrong}")).await;
-            assert!(answer.status == 400 || answer.status == 422, "{wrong}: {} {}", answer.status, answer.text());
+            assert_error(&app.get(&format!("/v1/runs/?{wrong}")).await, 400, "Must be one of: created, running");
         }
         let failed = app.list("/v1/runs/?statuses=failed").await[0].clone();
         assert_eq!(failed["metadata"]["run_type"], "send_message", "the error is added to what was there");
@@ -201,6 +278,11 @@ async fn runs_are_found_by_what_they_took() {
         let between = of_long.min(of_short);
         assert_eq!(found(app, &format!("duration_value={between}&duration_operator=gt")).await, from_ref(slower));
         assert_eq!(found(app, "duration_percentile=100").await, from_ref(slower));
+        assert_eq!(found(app, "duration_percentile=1").await.len(), 2);
+        for wrong in [0, 101] {
+            let answer = app.get(&format!("/v1/_internal_runs/?duration_percentile={wrong}")).await;
+            assert_error(&answer, 422, "between 1 and 100");
+        }
         assert_eq!(found(app, "order_by=duration").await, [slower.clone(), faster.clone()]);
         assert_eq!(found(app, "order_by=duration&order=asc").await, [faster.clone(), slower.clone()]);
         assert_eq!(found(app, "start_date=2999-01-01").await, [] as [&str; 0]);

@@ -59,6 +59,20 @@ async fn a_call_that_failed_is_kept_too() {
 }
 
 #[tokio::test]
+async fn a_trace_that_is_written_when_its_run_is_gone_already_is_kept() {
+    on_each_database(async |app| {
+        let (agent, steps) = app.traced().await;
+        let run = each(&app.list(&format!("/v1/runs/?agent_id={agent}")).await, "id").remove(0);
+        assert_eq!(app.delete(&format!("/v1/runs/{run}")).await.text(), "null");
+        for step in steps {
+            let trace = app.list(&format!("/v1/steps/{step}/trace")).await;
+            assert_eq!((&trace["step_id"], &trace["run_id"]), (&json!(step), &Value::Null));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_not_kept_is_null() {
     on_each_database(async |app| {
         assert_eq!(app.list(&format!("/v1/steps/{STEP}/trace")).await, Value::Null);

@@ -243,9 +243,9 @@ async fn a_compaction_is_shown_to_whom_asks_for_it_and_to_nobody_else() {
                 app.model.push(Answer::text("In short."));
                 let mut body = json!({"input": "One more.", "include_compaction_messages": wanted});
                 body.as_object_mut().unwrap().extend(way.as_object().unwrap().clone());
-                if wanted && way["background"] != true {
-                    // What is asked for by its own word needs no other.
-                    body["include_return_message_types"] = json!(["assistant_message"]);
+                if way["background"] != true {
+                    body["include_return_message_types"] =
+                        json!(["assistant_message", "summary_message", "event_message"]);
                 }
                 let shown = app.shown(&agent, body).await;
                 if !wanted {
@@ -270,6 +270,30 @@ async fn a_compaction_is_shown_to_whom_asks_for_it_and_to_nobody_else() {
                 }
                 assert_eq!(app.context_ids(&agent).await[1], summary["id"].as_str().unwrap());
                 assert_eq!(app.summaries(&agent).await[0]["compaction_stats"], summary["compaction_stats"]);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_compaction_only_what_is_named_is_shown_where_something_is_named() {
+    on_each_database(async |app| {
+        let cases = [
+            (json!([]), &["assistant_message", "event_message", "summary_message"][..]),
+            (json!(["summary_message"]), &["summary_message"]),
+            (json!(["assistant_message"]), &["assistant_message"]),
+        ];
+        for (types, expected) in cases {
+            for streaming in [true, false] {
+                let agent = app.brief_agent("all", json!({})).await;
+                app.chat(&agent, 2).await;
+                app.model.push(Answer { chunks: vec!["Tight.".to_owned()], ..Answer::default() }.usage(FULL, 50));
+                app.model.push(Answer::text("In short."));
+                let body = json!({"input": "One more.", "include_compaction_messages": true, "streaming": streaming,
+                    "include_return_message_types": types});
+                let shown = kinds(&app.shown(&agent, body).await);
+                assert_eq!(shown[..shown.len() - 2], *expected, "{types}");
             }
         }
     })
