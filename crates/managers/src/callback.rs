@@ -9,7 +9,7 @@ use muisti_orm::{
     Conn, Order, Page,
     callbacks::{self, Callback, Outcome},
     runs,
-    schema::{RunId, RunStatus, RunUsage, SendResponse, StopReason, Timestamp, UsageStatistics},
+    schema::{OrganizationId, RunId, RunStatus, RunUsage, SendResponse, StopReason, Timestamp, UsageStatistics},
     steps,
 };
 use serde::Serialize;
@@ -167,8 +167,7 @@ struct Metadata<'a> {
 fn body(conn: &mut Conn, callback: &Callback) -> Result<Vec<u8>> {
     let (organization, id) = (callback.organization_id, callback.run_id);
     let run = runs::get(conn, organization, id)?.ok_or_else(|| missing(id))?;
-    let step_count = runs::metrics(conn, organization, id)?.and_then(|metrics| metrics.num_steps).unwrap_or_default();
-    let usage = usage(steps::usage(conn, organization, id)?, step_count);
+    let usage = usage(conn, organization, id)?;
     let messages = wire_messages(conn, organization, &run, &Page::first(MAX_MESSAGES, Order::Asc))?;
     let stop_reason = run.stop_reason.unwrap_or(match run.status {
         RunStatus::Cancelled => StopReason::Cancelled,
@@ -186,8 +185,13 @@ fn body(conn: &mut Conn, callback: &Callback) -> Result<Vec<u8>> {
     serde_json::to_vec(&posted).map_err(|error| Error::Internal(format!("a callback cannot be written: {error}")))
 }
 
-/// The usage of a run in the form of an answer.
-fn usage(run: RunUsage, step_count: i64) -> UsageStatistics {
+/// What a run has used, in the form of an answer.
+pub(crate) fn usage(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Result<UsageStatistics> {
+    let step_count = runs::metrics(conn, organization, id)?.and_then(|metrics| metrics.num_steps).unwrap_or_default();
+    Ok(usage_of(steps::usage(conn, organization, id)?, step_count))
+}
+
+fn usage_of(run: RunUsage, step_count: i64) -> UsageStatistics {
     let prompt = run.prompt_tokens_details.unwrap_or_default();
     UsageStatistics {
         completion_tokens: run.completion_tokens,

@@ -1,7 +1,7 @@
 //! What can go wrong, as callers can act on it.
 
 use muisti_llm::LlmError;
-use muisti_orm::schema::{InvalidId, MessageId, RunId};
+use muisti_orm::schema::{ErrorMessage, InvalidId, MessageId, RunId};
 use serde::Serialize;
 
 /// One thing wrong with one part of a request.
@@ -116,6 +116,14 @@ pub enum Error {
         /// Whether the input is in the history, so that it must not be sent again.
         kept: bool,
     },
+    /// The request came before, and its run failed when something of it was in the history already. 503, not to be
+    /// repeated.
+    #[error(
+        "This request came before, and its run {} failed: {} What was sent is in the history: send another message to \
+         go on.",
+        .0.run_id, .0.message
+    )]
+    EndedBefore(Box<ErrorMessage>),
     /// A fault of ours. 500; the text is for the log only.
     #[error("{0}")]
     Internal(String),

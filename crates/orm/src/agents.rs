@@ -16,6 +16,7 @@ use crate::{
     connection::{lock_row, owned_by, with_backend},
     conversations,
     json::Json,
+    leases,
     row::{changed, readable},
     schema::{AgentId, MessageId, OrganizationId, Timestamp},
     tables::agents,
@@ -76,6 +77,7 @@ pub fn is_there(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> R
 /// for the blocks that a conversation has for itself. False when there is no such agent.
 pub fn delete(conn: &mut Conn, organization: OrganizationId, id: AgentId) -> Result<bool> {
     conversations::delete_blocks_of_agent(conn, organization, id)?;
+    leases::release_all_of(conn, organization, id)?;
     let rows = with_backend!(conn, c => {
         diesel::delete(agents::table.find(id.to_string()).filter(agents::organization_id.eq(organization.to_string())))
             .execute(c)

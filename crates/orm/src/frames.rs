@@ -3,9 +3,7 @@
 //! A frame is kept as it is sent: whoever reads it forwards its bytes. Queries here take the id of a run that the
 //! caller has looked up for its organization.
 
-use std::collections::HashSet;
-
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 use diesel::prelude::*;
@@ -189,6 +187,32 @@ pub fn claim_token(
         mine.select(otids::run_id).first(c).optional()
     })?;
     Ok(holder.and_then(|holder| holder.parse().ok()).filter(|holder| *holder != run))
+}
+
+/// Makes a token that is claimed already that of this run.
+pub fn pass_token(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    history_key: &str,
+    token: &str,
+    run: RunId,
+) -> Result<()> {
+    let held = otids::table
+        .filter(otids::organization_id.eq(organization.to_string()))
+        .filter(otids::history_key.eq(history_key))
+        .filter(otids::token.eq(Known::Request(token).key()));
+    let change = (otids::run_id.eq(run.to_string()), otids::created_at.eq(Timestamp::now().naive()));
+    with_backend!(conn, c => diesel::update(held).set(change).execute(c))?;
+    Ok(())
+}
+
+/// Makes the request that has made this run one that has not come yet. By the ids of its messages the run is still
+/// found.
+pub fn free_token(conn: &mut Conn, run: RunId) -> Result<()> {
+    let held = otids::table.filter(otids::run_id.eq(run.to_string()));
+    let requests = held.filter(otids::token.like(format!("{}%", Known::Request("").key())));
+    with_backend!(conn, c => diesel::delete(requests).execute(c))?;
+    Ok(())
 }
 
 /// The run that a request with this token has made after `since`.

@@ -12,9 +12,12 @@ use diesel::{
 use crate::{
     Conn, Result,
     connection::with_backend,
-    schema::{RunId, Timestamp},
-    tables::{history_leases as t, runs},
+    schema::{AgentId, OrganizationId, RunId, Timestamp},
+    tables::{conversations, history_leases as t, runs},
 };
+
+/// How many keys one statement names: a statement has a bound for its values.
+const KEYS: usize = 1000;
 
 /// A lease as it is taken.
 #[derive(Debug, Clone)]
@@ -72,6 +75,28 @@ pub fn release(conn: &mut Conn, key: &str, run_id: RunId) -> Result<bool> {
     let held = t::table.filter(t::key.eq(key)).filter(t::run_id.eq(run_id.to_string()));
     let released = with_backend!(conn, c => diesel::delete(held).execute(c))?;
     Ok(released == 1)
+}
+
+/// Gives back whatever is held of an agent that is about to be deleted, in all its histories: whoever waits for one of
+/// them learns that it is gone.
+pub fn release_all_of(conn: &mut Conn, organization: OrganizationId, agent: AgentId) -> Result<()> {
+    let mut keys = vec![agent.to_string()];
+    let own = conversations::table
+        .filter(conversations::agent_id.eq(agent.to_string()))
+        .filter(conversations::organization_id.eq(organization.to_string()));
+    let of_agent: Vec<String> = with_backend!(conn, c => own.select(conversations::id).load(c))?;
+    keys.extend(of_agent);
+    for keys in keys.chunks(KEYS) {
+        with_backend!(conn, c => diesel::delete(t::table.filter(t::key.eq_any(keys))).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Whether it holds the lease.
+pub fn is_held_by(conn: &mut Conn, key: &str, holder: RunId) -> Result<bool> {
+    let held = t::table.filter(t::key.eq(key)).filter(t::run_id.eq(holder.to_string()));
+    let held = with_backend!(conn, c => diesel::select(exists(held)).get_result(c))?;
+    Ok(held)
 }
 
 /// Renews the leases that these runs hold on this node.

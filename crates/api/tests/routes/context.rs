@@ -52,6 +52,20 @@ async fn a_system_message_is_rendered_anew_by_either_name() {
 }
 
 #[tokio::test]
+async fn an_agent_that_has_lost_its_context_is_told_the_way_out() {
+    on_each_database(async |app| {
+        let agent = path(app, json!({})).await;
+        app.patch(&agent, json!({ "message_ids": [] })).await.expect_json();
+        let lost = app.post(&format!("{agent}/messages"), json!({ "input": "Hello" })).await;
+        let way_out = format!("PATCH {agent}/reset-messages");
+        assert_error(&lost, 400, &way_out);
+        app.patch(&format!("{agent}/reset-messages"), json!({})).await.expect_json();
+        app.post(&format!("{agent}/messages"), json!({ "input": "Hello" })).await.expect_json();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_history_begins_afresh_and_keeps_what_was_said() {
     on_each_database(async |app| {
         let agent = path(app, json!({})).await;

@@ -12,6 +12,7 @@ mod cancel;
 mod forms;
 mod nodes;
 mod recovery;
+mod repeats;
 mod streams;
 
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Actor,
-    agent_loop::hold::PATIENCE,
+    agent_loop::{hold::PATIENCE, reset_pending},
     error::{Error, Result},
     orm::{self, Conn, HistoryId, agents::AgentRow},
     prompt,
@@ -45,8 +45,8 @@ impl AgentManager<'_> {
         self.0.db().write(write).await
     }
 
-    /// Takes everything but the system message out of the context; the messages stay stored. With
-    /// `add_default_initial_messages` the messages that agents of the type begin with follow.
+    /// Takes everything but the system message out of the context; the messages stay stored, and calls that wait for the
+    /// client are denied. With `add_default_initial_messages` the messages that agents of the type begin with follow.
     ///
     /// # Errors
     /// 404, and 409 while a turn works on the history for long.
@@ -62,6 +62,8 @@ impl AgentManager<'_> {
         let (actor, cipher) = (*actor, self.0.cipher().clone());
         let write = move |conn: &mut Conn| {
             let organization = actor.organization_id;
+            // Out of sight nobody could answer it any more.
+            reset_pending(conn, &actor, HistoryId::default_of(id))?;
             let mut agent = lock(conn, organization, id)?;
             let system = fresh_system_message(conn, &actor, &mut agent)?;
             let mut ids = vec![system];

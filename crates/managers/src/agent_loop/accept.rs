@@ -6,7 +6,10 @@ use muisti_orm::{
     Conn, conversations, frames,
     histories::{self, HistoryId},
     leases, runs,
-    schema::{AgentId, InputMessage, MessageId, MessageRole, Ping, RunId, RunStatus, StreamingSendRequest, Timestamp},
+    schema::{
+        AgentId, InputMessage, MessageId, MessageRole, OrganizationId, Ping, RunId, RunStatus, StreamingSendRequest,
+        Timestamp,
+    },
     steps,
 };
 use serde::{Deserialize, Serialize};
@@ -78,6 +81,8 @@ pub(super) struct Proposal<'a> {
     pub(super) request_id: Option<String>,
     /// Whether the run goes on after a crash, and its stream can be read again.
     pub(super) background: bool,
+    /// Whether the client says that it has sent this request before.
+    pub(super) repeat: bool,
     /// Whether the client looks at the run for what has come of it, also when it cannot begin.
     pub(super) tells_later: bool,
     pub(super) callback_url: Option<String>,
@@ -105,7 +110,7 @@ impl Turn {
             return Err(Error::Unavailable("The server is shutting down. Send the request again in a moment.".into()));
         }
         let run_id = RunId::random();
-        let otids = Otids::of(&messages).filter(|_| proposal.background);
+        let otids = Otids::of(&messages, &proposal);
         if let Some(otids) = &otids
             && let Some(run) = otids.earlier(services, actor, history).await?
         {
@@ -240,37 +245,65 @@ enum Stored {
 }
 
 /// The client's own ids of the messages of a request, by which it is known again.
-struct Otids(Vec<String>);
+#[derive(Clone)]
+struct Otids {
+    ids: Vec<String>,
+    /// Whether whatever these ids have made is the answer, as the client says that it asks once more.
+    repeat: bool,
+    /// Whether a stored stream is, as this is what the client asks for.
+    background: bool,
+}
 
 impl Otids {
-    fn of(messages: &[InputMessage]) -> Option<Self> {
-        let otids: Vec<String> = messages.iter().filter_map(|message| message.otid().map(str::to_owned)).collect();
-        (!otids.is_empty()).then_some(Self(otids))
+    fn of(messages: &[InputMessage], proposal: &Proposal<'_>) -> Option<Self> {
+        let ids: Vec<String> = messages.iter().filter_map(|message| message.otid().map(str::to_owned)).collect();
+        let Proposal { repeat, background, .. } = *proposal;
+        (!ids.is_empty()).then_some(Self { ids, repeat, background })
     }
 
     /// What tells this request from others.
     fn token(&self) -> String {
-        let digest = Sha256::digest(self.0.join("|"));
+        let digest = Sha256::digest(self.ids.join("|"));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The run that this request has made, if it came before.
-    async fn earlier(&self, services: &Services, actor: &Actor, history: HistoryId) -> Result<Option<RunId>> {
-        let (organization, token) = (actor.organization_id, self.token());
-        let read =
-            move |conn: &mut Conn| frames::by_token(conn, organization, &history.key(), &token, remembered_since());
-        services.db().read(read).await.map_err(Error::from)
+    /// Whether this run, made with the same ids, is what the client asks for. A client that sends again of its own
+    /// accord, and not for a stored stream, means it.
+    fn is_answered_by(&self, conn: &mut Conn, organization: OrganizationId, run: RunId) -> muisti_orm::Result<bool> {
+        if self.repeat || !self.background {
+            return Ok(self.repeat);
+        }
+        Ok(runs::get(conn, organization, run)?.is_some_and(|run| run.background == Some(true)))
     }
 
-    /// Makes this request known as what has made the run, unless it has made another before.
-    fn claim(&self, conn: &mut Conn, actor: &Actor, key: &str, run: RunId) -> Result<Option<RunId>> {
-        let organization = actor.organization_id;
-        let earlier = frames::claim_token(conn, organization, key, &self.token(), run, remembered_since())?;
-        if earlier.is_none() {
-            let ids: Vec<&str> = self.0.iter().map(String::as_str).collect();
-            frames::note_otids(conn, organization, key, &ids, run)?;
+    async fn earlier(&self, services: &Services, actor: &Actor, history: HistoryId) -> Result<Option<RunId>> {
+        if !self.repeat && !self.background {
+            return Ok(None);
         }
-        Ok(earlier)
+        let (organization, otids) = (actor.organization_id, self.clone());
+        let read = move |conn: &mut Conn| {
+            let made = frames::by_token(conn, organization, &history.key(), &otids.token(), remembered_since())?;
+            Ok::<_, Error>(match made {
+                Some(run) if otids.is_answered_by(conn, organization, run)? => Some(run),
+                _ => None,
+            })
+        };
+        services.db().read(read).await
+    }
+
+    /// Makes this request known as what has made the run, unless it has made another before that is its answer.
+    fn claim(&self, conn: &mut Conn, actor: &Actor, key: &str, run: RunId) -> Result<Option<RunId>> {
+        let (organization, token) = (actor.organization_id, self.token());
+        if let Some(earlier) = frames::claim_token(conn, organization, key, &token, run, remembered_since())? {
+            if self.is_answered_by(conn, organization, earlier)? {
+                return Ok(Some(earlier));
+            }
+            frames::pass_token(conn, organization, key, &token, run)?;
+        }
+        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+        frames::note_otids(conn, organization, key, &ids, run)?;
+        Ok(None)
     }
 }
 

@@ -4,21 +4,18 @@ use std::time::Duration;
 
 use muisti_orm::{
     Conn, agents,
-    histories::{self, HistoryId},
-    messages,
+    histories::HistoryId,
     runs::{self, CancelOf, Cancelled},
-    schema::{AgentId, MessageId, OrganizationId, Run, RunId, StopReason},
+    schema::{AgentId, Run, RunId, StopReason},
 };
 
-use super::{AgentLoop, pending::Pending};
+use super::{AgentLoop, pending};
 use crate::{Actor, Error, PendingCalls, Result};
 
 /// How long a turn may take to finish with what is to be given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Why calls are denied whose run is cancelled. Clients look for it.
 const CANCELLED: &str = "The user cancelled the request, so the tool call was denied.";
-/// Why calls are denied that somebody has given up.
-const RESET: &str = "What was pending was reset, so the tool call was denied.";
 
 /// What became of a run that was to be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +70,7 @@ impl AgentLoop {
         let (organization, wanted) = (actor.organization_id, of.clone());
         let find = move |conn: &mut Conn| {
             let going = runs::to_cancel(conn, organization, &wanted)?;
-            Ok::<_, Error>((going, find_pending(conn, organization, history)?))
+            Ok::<_, Error>((going, pending::at_end(conn, organization, history)?))
         };
         let (going, pending) = self.services.db().read(find).await?;
         if going.is_empty() && pending.is_none() {
@@ -120,7 +117,9 @@ impl AgentLoop {
 
     /// Gives up what is pending, if it still is and concerns this run; none: whatever it is.
     async fn settle_pending(&self, actor: &Actor, history: HistoryId, run: Option<RunId>) -> Result<()> {
-        match self.give_up(actor, history, run, CANCELLED).await {
+        let actor = *actor;
+        let deny = move |conn: &mut Conn| pending::give_up(conn, &actor, history, run, CANCELLED);
+        match self.give_up(&actor, history, run, deny).await {
             // Whoever works on the history deals with what was pending.
             Ok(_) | Err(Error::Busy(_)) => Ok(()),
             Err(error) => Err(error),
@@ -133,58 +132,29 @@ impl AgentLoop {
     /// # Errors
     /// 404 for an unknown history; 409 while a turn works on it.
     pub async fn reset_pending(&self, actor: &Actor, history: HistoryId) -> Result<Option<PendingCalls>> {
-        let given_up = self.give_up(actor, history, None, RESET).await?;
-        if let Some(run) = given_up.as_ref().and_then(|calls| calls.run_id) {
-            let organization = actor.organization_id;
-            let cancel = move |conn: &mut Conn| runs::cancel(conn, organization, run).map_err(Error::from);
-            self.services.db().write(cancel).await?;
-        }
-        Ok(given_up)
+        let actor = *actor;
+        self.give_up(&actor, history, None, move |conn| pending::reset_pending(conn, &actor, history)).await
     }
 
-    /// Denies what is pending at the end of a history, if it concerns this run; none: whatever it is. Nobody else may
-    /// be at work there meanwhile. Gives what was pending.
+    /// Gives up what is pending at the end of a history in this way, if it concerns this run; none: whatever it is.
+    /// Nobody else may be at work there meanwhile. Gives what was pending.
     async fn give_up(
         &self,
         actor: &Actor,
         history: HistoryId,
         run: Option<RunId>,
-        reason: &'static str,
+        give_up: impl FnOnce(&mut Conn) -> Result<Option<PendingCalls>> + Send + 'static,
     ) -> Result<Option<PendingCalls>> {
-        let actor = *actor;
         let organization = actor.organization_id;
-        let find = move |conn: &mut Conn| {
-            let pending = find_pending(conn, organization, history)?;
-            Ok::<_, Error>(pending.filter(|pending| run.is_none_or(|run| pending.concerns(run))))
-        };
-        if self.services.db().read(find).await?.is_none() {
+        let find = move |conn: &mut Conn| pending::at_end(conn, organization, history);
+        let pending = self.services.db().read(find).await?;
+        if pending.is_none_or(|pending| run.is_some_and(|run| !pending.concerns(run))) {
             return Ok(None);
         }
-        let held = self.services.hold(history, PATIENCE).await?;
-        let write = move |conn: &mut Conn| {
-            let Some(pending) = find(conn)? else { return Ok(None) };
-            let calls = pending.calls();
-            let agent = agents::get(conn, organization, history.agent_id)?;
-            let timezone = agent.and_then(|agent| agent.timezone);
-            let settled = pending.give_up(reason, run.or(calls.run_id), timezone.as_deref().unwrap_or("UTC"));
-            messages::insert(conn, &actor, &settled)?;
-            let ids: Vec<MessageId> = settled.iter().map(|message| message.id).collect();
-            histories::append(conn, &actor, &history, &ids)?;
-            Ok(Some(calls))
-        };
-        held.write(write).await
+        self.services.hold(history, PATIENCE).await?.write(give_up).await
     }
 }
 
 fn history_of(run: &Run) -> HistoryId {
     HistoryId { agent_id: run.agent_id, conversation_id: run.conversation_id }
-}
-
-/// What waits for the client at the end of a history.
-fn find_pending(conn: &mut Conn, organization: OrganizationId, history: HistoryId) -> Result<Option<Pending>> {
-    let context = histories::context(conn, organization, &history)?.ok_or_else(|| match history.conversation_id {
-        Some(id) => Error::missing("Conversation", id),
-        None => Error::missing("Agent", history.agent_id),
-    })?;
-    Pending::find(conn, organization, &context)
 }

@@ -6,8 +6,8 @@
 
 use muisti_llm::json::tool_arguments;
 use muisti_orm::schema::{
-    ContentPart, FunctionToolCall, MessageRole, RunId, StoredMessage, StoredToolReturn, Timestamp, ToolReturnValue,
-    ToolStatus, package_tool_result, python_text,
+    ContentPart, ConversationId, FunctionToolCall, MessageRole, RunId, StoredMessage, StoredToolReturn, Timestamp,
+    ToolReturnValue, ToolStatus, package_tool_result, python_text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,9 +88,16 @@ impl Draft {
         draft
     }
 
-    /// Calls that are in the history already: those of this request. The run is the one that carries them out.
-    pub(super) fn of_request(request: &StoredMessage, run: Option<RunId>, timezone: &str) -> Self {
+    /// Calls that are in the history already: those of this request. The run is the one that carries them out. The
+    /// request may have been made in another conversation, of which this one is a fork.
+    pub(super) fn of_request(
+        request: &StoredMessage,
+        conversation: Option<ConversationId>,
+        run: Option<RunId>,
+        timezone: &str,
+    ) -> Self {
         let mut draft = Self::following(request, timezone);
+        draft.returns.conversation_id = conversation;
         draft.returns.run_id = run;
         draft
     }
@@ -203,6 +210,12 @@ impl Draft {
                 self.refuse(place, By::Nobody, outcome);
             }
         }
+    }
+
+    /// Takes every call that is to be carried out for one that has returned this.
+    pub(super) fn pretend(&mut self, output: &str) {
+        let places: Vec<usize> = self.waiting().map(|(place, _)| place).collect();
+        places.into_iter().for_each(|place| self.ran(place, ToolOutcome::success(output.into())));
     }
 
     /// Whether the client has answered a call: then the model is to hear of it.

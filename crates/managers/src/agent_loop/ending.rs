@@ -1,9 +1,10 @@
 //! The end of a run that did not come to its own end: it was cancelled, it failed, or its process is gone.
 
 use muisti_orm::{
-    Conn,
+    Conn, Order, Page, frames,
     histories::{self, HistoryId},
-    messages, runs,
+    messages::{self, MessageFilter},
+    runs,
     schema::{ErrorMessage, MessageId, RunId, RunStatus, StepId, StepStatus, StoredMessage, Timestamp},
     steps,
 };
@@ -87,7 +88,17 @@ impl Early {
         if let Some(step) = self.step {
             self.end_step(conn, step, usage)?;
         }
+        if self.end.status == RunStatus::Failed && stored.is_empty() && !self.has_messages(conn)? {
+            // Nothing came of the request, so it may come again.
+            frames::free_token(conn, self.run_id)?;
+        }
         close(conn, &self.actor, self.history, self.run_id, &self.end, self.track).map_err(Error::from)
+    }
+
+    /// Whether something of the run is in the history.
+    fn has_messages(&self, conn: &mut Conn) -> Result<bool> {
+        let filter = MessageFilter { run_id: Some(self.run_id), ..Default::default() };
+        Ok(!messages::list(conn, self.actor.organization_id, &filter, &Page::first(1, Order::Asc))?.is_empty())
     }
 
     fn end_step(

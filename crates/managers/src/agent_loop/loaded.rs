@@ -47,9 +47,12 @@ impl Loaded {
         };
         let context = messages::by_ids(conn, organization, &in_context)?;
         if context.is_empty() {
+            let way_out = match history.conversation_id {
+                Some(_) => "Begin a new conversation.".to_owned(),
+                None => format!("Begin its history afresh with PATCH /v1/agents/{id}/reset-messages."),
+            };
             return Err(Error::BadRequest(format!(
-                "{} has no message in its context, not even its system message. Recompile its system prompt, or set \
-                 its message_ids.",
+                "{} has no message in its context, not even its system message. {way_out}",
                 history.key()
             )));
         }
@@ -155,6 +158,7 @@ impl ChatModel {
                 let info = services.models().resolve(actor, handle).await?;
                 let mut config = model::config::from_info(&info);
                 config.context_window = config.context_window.min(services.settings().max_context_window);
+                config.max_tokens = model::config::at_most_half(config.max_tokens, config.context_window);
                 config.parallel_tool_calls = own.parallel_tool_calls;
                 config
             }

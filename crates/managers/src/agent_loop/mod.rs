@@ -58,6 +58,8 @@ use tokio::sync::mpsc;
 
 use crate::{Actor, Error, Result, Services, frames::StoredStream};
 use accept::{Accepted, Proposal};
+use failure::Failure;
+use repeat::Told;
 use sink::{Delivery, Sink};
 use turn::Turn;
 
@@ -65,7 +67,7 @@ pub use accept::{Recipient, WhenBusy, WhenPending};
 pub use cancel::CancelOutcome;
 pub(crate) use compaction::message_tokens;
 pub use node::Node;
-pub(crate) use pending::{pending_calls, pending_request};
+pub(crate) use pending::{pending_calls, pending_request, reset_pending};
 pub use turn::run_status;
 
 /// How long a request for a whole answer waits for other turns of the same history. The SDKs give up after a minute.
@@ -147,20 +149,33 @@ impl AgentLoop {
             return Ok(Sent::clone(&answer));
         }
         let attempt = repeats.begin(fingerprint);
-        let types = request.request.include_return_message_types.clone();
-        let proposal = Proposal {
-            recipient,
-            request: &request,
-            run_type: origin.run_type.unwrap_or_else(|| run_type(recipient)),
-            request_id: origin.request_id,
-            background: false,
-            tells_later: false,
-            callback_url: None,
-        };
-        let sink = |_| Sink::new(Delivery::Collected, types);
-        let turn = match Turn::accept(&self.services, actor, proposal, sink).await? {
-            Accepted::Turn(turn) => turn,
-            Accepted::Before(run) => return Err(Error::Busy(Some(run))),
+        let turn = loop {
+            let types = request.request.include_return_message_types.clone();
+            let proposal = Proposal {
+                recipient,
+                request: &request,
+                run_type: origin.run_type.unwrap_or_else(|| run_type(recipient)),
+                request_id: origin.request_id.clone(),
+                background: false,
+                repeat: origin.repeat,
+                tells_later: false,
+                callback_url: None,
+            };
+            let sink = |_| Sink::new(Delivery::Collected, types);
+            let run_id = match Turn::accept(&self.services, actor, proposal, sink).await? {
+                Accepted::Turn(turn) => break turn,
+                Accepted::Before(run) => run,
+            };
+            match repeat::told(&self.services, actor, run_id).await? {
+                Told::Answer(response) => {
+                    let sent = Sent { run_id, response };
+                    attempt.answer(&sent);
+                    return Ok(sent);
+                }
+                Told::Failed(error) => return Err(Error::EndedBefore(Box::new(error))),
+                // Nothing came of it, so it is done as if for the first time.
+                Told::Nothing(_) => {}
+            }
         };
         let running = tokio::spawn(async move {
             let run_id = turn.run_id();
@@ -186,11 +201,12 @@ impl AgentLoop {
         let (tokens, background) = (request.stream.stream_tokens, request.stream.background);
         let types = request.request.include_return_message_types.clone();
         let (client, events) = mpsc::unbounded_channel();
+        let to = client.clone();
         let sink = |run| {
             let delivery = match (background, tokens) {
                 (true, tokens) => Delivery::Stored { stream: self.services.frames().open(run), tokens },
-                (false, true) => Delivery::Tokens(client),
-                (false, false) => Delivery::Steps(client),
+                (false, true) => Delivery::Tokens(to),
+                (false, false) => Delivery::Steps(to),
             };
             Sink::new(delivery, types)
         };
@@ -200,6 +216,7 @@ impl AgentLoop {
             run_type: origin.run_type.unwrap_or_else(|| run_type(recipient)),
             request_id: origin.request_id,
             background,
+            repeat: origin.repeat,
             tells_later: false,
             callback_url: None,
         };
@@ -209,7 +226,11 @@ impl AgentLoop {
                 tokio::spawn(turn.run(if background { BACKGROUND_PATIENCE } else { STREAM_PATIENCE }));
                 run_id
             }
-            Accepted::Before(run) => run,
+            Accepted::Before(run) if background => run,
+            Accepted::Before(run) => {
+                tokio::spawn(tell(self.services.clone(), *actor, run, client));
+                run
+            }
         };
         let events = if background {
             TurnEvents::Stored(self.services.frames().read(run_id, 0))
@@ -247,6 +268,7 @@ impl AgentLoop {
             run_type: "send_message_async",
             request_id: origin.request_id,
             background: true,
+            repeat: origin.repeat,
             tells_later: true,
             callback_url,
         };
@@ -261,6 +283,17 @@ impl AgentLoop {
             }
             Accepted::Before(run) => self.services.runs().get(actor, run).await,
         }
+    }
+}
+
+/// Tells a client that streams what became of a run that its request has made before.
+async fn tell(services: Services, actor: Actor, run: RunId, client: mpsc::UnboundedSender<StreamEvent>) {
+    let events = match repeat::told(&services, &actor, run).await {
+        Ok(told) => told.into_events(),
+        Err(error) => Told::Failed(Failure::new(error).message(run)).into_events(),
+    };
+    for event in events {
+        let _ = client.send(event);
     }
 }
 

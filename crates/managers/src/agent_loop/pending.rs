@@ -6,19 +6,24 @@
 use std::{collections::HashSet, time::Duration};
 
 use muisti_orm::{
-    Conn, messages,
+    Conn, agents,
+    histories::{self, HistoryId},
+    messages, runs,
     schema::{
-        ApprovalReturn, FunctionToolCall, MessageId, MessageRole, OrganizationId, RunId, StoredApproval, StoredMessage,
-        Timestamp, python_text,
+        ApprovalReturn, ConversationId, FunctionToolCall, MessageId, MessageRole, OrganizationId, RunId, StopReason,
+        StoredApproval, StoredMessage, Timestamp, python_text,
     },
 };
 
 use super::draft::Draft;
 use crate::{
+    Actor,
     error::{Error, PendingCalls, Result},
     tool::ToolOutcome,
 };
 
+/// Why calls are denied that somebody has given up.
+const RESET: &str = "What was pending was reset, so the tool call was denied.";
 /// How many messages at the end of a context are read at first to find what is pending.
 const TAIL: usize = 8;
 
@@ -33,6 +38,17 @@ pub(super) struct Pending {
     answers: Vec<StoredApproval>,
     /// The run that asked, and those that brought a part of the answers.
     runs: Vec<RunId>,
+}
+
+/// Where and by whom calls are dealt with that were asked about earlier.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The conversation that goes on: the one of the request, or a fork of it. None for a default history.
+    pub(super) conversation: Option<ConversationId>,
+    /// The run that deals with them.
+    pub(super) run: Option<RunId>,
+    /// The time that the model is told is the agent's.
+    pub(super) timezone: &'a str,
 }
 
 /// What an answer of the client leads to.
@@ -70,9 +86,9 @@ impl Pending {
         if !request.is_approval_request() {
             return None;
         }
-        let same_answer = |message: &&StoredMessage| {
-            message.role == MessageRole::Assistant && message.step_id == request.step_id && message.step_id.is_some()
-        };
+        // Neither has a step when they come from elsewhere, or their run was deleted.
+        let same_answer =
+            |message: &&StoredMessage| message.role == MessageRole::Assistant && message.step_id == request.step_id;
         let free = before.last().filter(same_answer).map(|message| message.tool_calls.clone());
         let answers = given.iter().flat_map(|message| message.approvals.iter().cloned()).collect();
         let runs = rest.iter().filter_map(|message| message.run_id).collect();
@@ -120,7 +136,7 @@ impl Pending {
     ///
     /// # Errors
     /// 400 for an answer about other calls, or about none.
-    pub(super) fn answer(mut self, answer: &mut StoredMessage, run: RunId, timezone: &str) -> Result<Answered> {
+    pub(super) fn answer(mut self, answer: &mut StoredMessage, place: Place<'_>) -> Result<Answered> {
         self.understand_old_clients(answer);
         self.check(answer)?;
         let mut decided: HashSet<String> = self.answers.iter().filter_map(call_id).map(str::to_owned).collect();
@@ -129,20 +145,14 @@ impl Pending {
         if self.open().next().is_some() {
             return Ok(Answered::Some(self));
         }
-        Ok(Answered::All(self.into_draft(Some(run), timezone)))
-    }
-
-    /// Whether calls would still wait after this answer.
-    pub(super) fn outlasts(&self, answer: &StoredMessage) -> bool {
-        let decided: HashSet<&str> = answer.approvals.iter().filter_map(call_id).collect();
-        !self.is_of_old_client(answer) && self.open().any(|call| !decided.contains(call.id.as_str()))
+        Ok(Answered::All(self.into_draft(place)))
     }
 
     /// Whether an answer is about calls that wait.
     ///
     /// # Errors
     /// 400 for an answer about other calls, or about none.
-    pub(super) fn check(&self, answer: &StoredMessage) -> Result<()> {
+    fn check(&self, answer: &StoredMessage) -> Result<()> {
         if answer.approvals.is_empty() {
             return Err(Error::InvalidApproval {
                 message: "Invalid approval response. Approval response message does not contain any approvals.".into(),
@@ -173,18 +183,20 @@ impl Pending {
 
     fn understand_old_clients(&self, answer: &mut StoredMessage) {
         if self.is_of_old_client(answer)
-            && let ([StoredApproval::Approval(approval)], Some(call)) =
-                (answer.approvals.as_mut_slice(), self.open().next())
+            && let ([given], Some(call)) = (answer.approvals.as_mut_slice(), self.open().next())
         {
-            approval.tool_call_id.clone_from(&call.id);
+            match given {
+                StoredApproval::Approval(approval) => approval.tool_call_id.clone_from(&call.id),
+                StoredApproval::Tool(returned) => returned.tool_call_id = Some(call.id.clone()),
+            }
         }
     }
 
     /// The calls as they are carried out: what the client's own tools returned and what it denied have ended already,
     /// what it approved and what needed no approval is still to be done. The returns come in this order.
-    fn into_draft(self, run: Option<RunId>, timezone: &str) -> Draft {
+    fn into_draft(self, place: Place<'_>) -> Draft {
         let Self { request, free, answers, .. } = self;
-        let mut draft = Draft::of_request(&request, run, timezone);
+        let mut draft = Draft::of_request(&request, place.conversation, place.run, place.timezone);
         let answer_of = |call: &FunctionToolCall| answers.iter().find(|answer| call_id(answer) == Some(&call.id));
         let (mut denied, mut approved) = (Vec::new(), Vec::new());
         for call in request.tool_calls {
@@ -202,17 +214,17 @@ impl Pending {
 
     /// Gives up what is pending, for this reason. What the client's own tools have returned stays; nothing is carried
     /// out. Gives the messages that end it: the denials, and a return for every call.
-    pub(super) fn give_up(mut self, reason: &str, run: Option<RunId>, timezone: &str) -> Vec<StoredMessage> {
+    pub(super) fn give_up(mut self, reason: &str, place: Place<'_>) -> Vec<StoredMessage> {
         let mut denials = StoredMessage::new(self.request.agent_id, MessageRole::Approval, Vec::new());
-        denials.conversation_id = self.request.conversation_id;
+        denials.conversation_id = place.conversation;
         denials.step_id = self.request.step_id;
-        denials.run_id = run;
+        denials.run_id = place.run;
         denials.approvals = self.denials(reason);
         denials.approve = Some(false);
         denials.approval_request_id = Some(self.request.id.to_string());
         denials.denial_reason = Some(reason.to_owned());
         self.answers.extend(denials.approvals.iter().cloned());
-        let mut draft = self.into_draft(run, timezone);
+        let mut draft = self.into_draft(place);
         draft.settle(|_, _| ToolOutcome::refused(reason));
         let mut messages = vec![denials];
         messages.extend(draft.into_messages());
@@ -239,6 +251,61 @@ pub(crate) fn pending_request(
     context: &[MessageId],
 ) -> Result<Option<StoredMessage>> {
     Ok(Pending::find(conn, organization, context)?.map(|pending| pending.remaining_request()))
+}
+
+/// Denies what waits at the end of a history, if it concerns this run; none: whatever it is. Gives what waited.
+///
+/// # Errors
+/// 404 when there is no such history.
+pub(super) fn give_up(
+    conn: &mut Conn,
+    actor: &Actor,
+    history: HistoryId,
+    run: Option<RunId>,
+    reason: &str,
+) -> Result<Option<PendingCalls>> {
+    let pending = at_end(conn, actor.organization_id, history)?;
+    let Some(pending) = pending.filter(|pending| run.is_none_or(|run| pending.concerns(run))) else { return Ok(None) };
+    let calls = pending.calls();
+    let agent = agents::get(conn, actor.organization_id, history.agent_id)?;
+    let timezone = agent.and_then(|agent| agent.timezone);
+    let place = Place {
+        conversation: history.conversation_id,
+        run: run.or(calls.run_id),
+        timezone: timezone.as_deref().unwrap_or("UTC"),
+    };
+    let settled = pending.give_up(reason, place);
+    messages::insert(conn, actor, &settled)?;
+    let ids: Vec<MessageId> = settled.iter().map(|message| message.id).collect();
+    histories::append(conn, actor, &history, &ids)?;
+    Ok(Some(calls))
+}
+
+/// [`give_up`] for somebody who does away with whatever waits: the run that asked ends as cancelled with it.
+///
+/// # Errors
+/// 404 when there is no such history.
+pub(crate) fn reset_pending(conn: &mut Conn, actor: &Actor, history: HistoryId) -> Result<Option<PendingCalls>> {
+    let Some(calls) = give_up(conn, actor, history, None, RESET)? else { return Ok(None) };
+    if let Some(run) = calls.run_id {
+        runs::cancel(conn, actor.organization_id, run)?;
+    }
+    let stopped = Some(Some(StopReason::Cancelled));
+    let changes = agents::AgentChanges { last_stop_reason: stopped, ..Default::default() };
+    agents::update(conn, actor, history.agent_id, changes)?;
+    Ok(Some(calls))
+}
+
+/// What waits for the client at the end of a history.
+///
+/// # Errors
+/// 404 when there is no such history.
+pub(super) fn at_end(conn: &mut Conn, organization: OrganizationId, history: HistoryId) -> Result<Option<Pending>> {
+    let context = histories::context(conn, organization, &history)?.ok_or_else(|| match history.conversation_id {
+        Some(id) => Error::missing("Conversation", id),
+        None => Error::missing("Agent", history.agent_id),
+    })?;
+    Pending::find(conn, organization, &context)
 }
 
 /// What waits for the client at the end of this history.

@@ -3,6 +3,11 @@
 //! The official clients give up after a minute without an answer and send the request again, up to twice, and say so in
 //! a header. A local model can think for longer than that. Such a repeat joins the turn that the first request began,
 //! or gets the answer that came too late, instead of saying everything twice.
+//!
+//! What lives in this process is known by the whole request. A request whose messages have ids of the client's is known
+//! by these for three hours, on every node and over crashes: `stored` tells what became of its run.
+
+mod stored;
 
 use std::{
     collections::HashMap,
@@ -16,6 +21,7 @@ use tokio::sync::watch;
 
 use super::Sent;
 use crate::Actor;
+pub(super) use stored::{Told, told};
 
 /// How long an answer is kept for a repeat. The clients wait 8 seconds at most between two attempts.
 const KEPT: Duration = Duration::from_secs(60);

@@ -67,7 +67,7 @@ fn check(past: &mut [PastMessage]) -> Result<()> {
 /// `otid` the history has already is the same message, and left out.
 ///
 /// # Errors
-/// 409 when the history waits for an approval: nothing can be said in between.
+/// 409 with what waits when the history waits for an approval.
 pub(super) fn store(
     conn: &mut Conn,
     actor: &Actor,
@@ -81,12 +81,9 @@ pub(super) fn store(
     }
     let context = histories::context(conn, actor.organization_id, history)?.unwrap_or_default();
     let context = messages::by_ids(conn, actor.organization_id, &context)?;
-    if pending_calls(&context).is_some() {
-        return Err(Error::Conflict(
-            "The agent waits for an approval of tool calls, and nothing can be put between a call and its return. \
-             Answer the request, or cancel it, and import the messages then."
-                .to_owned(),
-        ));
+    // Nothing can be put between a call and its return.
+    if let Some(calls) = pending_calls(&context) {
+        return Err(Error::PendingApproval(Box::new(calls)));
     }
     // A message of the agent may be two rows, which the model sees both or not at all.
     let units: Vec<Vec<StoredMessage>> = past.into_iter().map(|message| rows(agent, history, message)).collect();

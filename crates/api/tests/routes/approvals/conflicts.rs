@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    answers, careful, conversation, gave, history, insert, look, memory, messages, messages_of, pause, pending, said,
-    streamed, the, yes,
+    answers, calls, careful, conversation, gave, history, insert, look, memory, messages, messages_of, no, pause,
+    pending, said, streamed, the, yes,
 };
 use crate::harness::{assert_error, on_each_database};
 
@@ -150,11 +150,58 @@ async fn a_past_cannot_be_put_between_a_call_and_its_return() {
         pause(app, &conversation, [insert("call_1", "One."), insert("call_2", "Two.")]).await;
         let import = format!("/v1/conversations/{conversation}/messages/import");
         let past = json!({ "messages": [{ "role": "user", "content": "Long ago." }] });
-        assert_eq!(app.post(&import, past.clone()).await.status, 409);
+        let refused = app.post(&import, past.clone()).await;
+        assert_eq!((refused.status, refused.header("x-should-retry")), (409, Some("false")));
+        let detail = &refused.json()["detail"];
+        assert_eq!(detail["pending_tool_call_ids"], json!(["call_1", "call_2"]));
+        assert!(detail["pending_request_id"].is_string() && detail["run_id"].is_string(), "{detail}");
         app.post(&messages(&conversation), answers([yes("call_1")])).await.expect_json();
         assert_eq!(app.post(&import, past.clone()).await.status, 409, "a part still waits");
         app.post(&messages(&conversation), answers([yes("call_2")])).await.expect_json();
         assert_eq!(app.post(&import, past).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preview_is_refused_like_the_request_itself() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        let preview = format!("{}/preview-raw-payload", messages(&agent));
+        let nothing = app.post(&preview, answers([yes("call_1")])).await;
+        assert_error(&nothing, 400, "No tool call is currently awaiting approval");
+        pause(app, &agent, [insert("call_1", "One."), insert("call_2", "Two.")]).await;
+        for body in [said("Hi."), answers([yes("call_1")])] {
+            let refused = app.post(&preview, body).await;
+            assert_eq!(refused.status, 409, "{}", refused.text());
+        }
+        assert_error(&app.post(&preview, answers([yes("call_9")])).await, 400, "Invalid tool call IDs");
+        assert_eq!(calls(&pending(app, &agent).await), ["call_1", "call_2"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preview_of_an_answer_shows_what_the_model_will_read() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        pause(app, &agent, [insert("call_1", "One."), insert("call_2", "Two."), insert("call_3", "Three.")]).await;
+        let mut body = answers([no("call_1", "Not that."), gave("call_2", "Mine."), yes("call_3")]);
+        body["messages"].as_array_mut().unwrap().push(json!({ "role": "user", "content": "Go on." }));
+        let preview = app.post(&format!("{}/preview-raw-payload", messages(&agent)), body.clone()).await.expect_json();
+        let roles = |body: &Value| -> Vec<String> {
+            body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap().to_owned()).collect()
+        };
+        let text = preview.to_string();
+        for shown in ["Not that.", "Mine.", "A preview calls no tools.", "Go on."] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert!(!text.contains("interrupted"), "{text}");
+        assert_eq!(memory(app, &agent).await, "");
+        app.post(&messages(&agent), body).await.expect_json();
+        let asked = app.model.requests().into_iter().map(|request| request.body);
+        let asked: Vec<Vec<String>> = asked.map(|body| roles(&body)).collect();
+        assert!(asked.contains(&roles(&preview)), "{asked:?}");
     })
     .await;
 }

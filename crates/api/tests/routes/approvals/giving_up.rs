@@ -109,6 +109,7 @@ async fn what_waits_can_be_reset_by_one_plain_request() {
             assert_eq!(calls(listed.last().unwrap()), [name(1), name(2)]);
             let run = app.list(&format!("/v1/runs/{}", request["run_id"].as_str().unwrap())).await;
             assert_eq!(run["status"], "cancelled");
+            assert_eq!(app.list(&format!("/v1/agents/{agent}")).await["last_stop_reason"], "cancelled");
             app.post(&messages(&of), said("And now?")).await.expect_json();
         }
         let by_default = format!("/v1/conversations/default/reset-pending?agent_id={agent}");
@@ -149,6 +150,58 @@ async fn a_fork_waits_by_itself() {
         assert_eq!(app.post(&messages(&conversation), said("And now?")).await.status, 409);
         app.post(&messages(&conversation), answers([yes("call_1")])).await.expect_json();
         assert_eq!(memory(app, &agent).await, "One.");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_done_in_a_fork_is_not_listed_in_its_source() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        let conversation = conversation(app, &agent).await;
+        let default = format!("default/fork?agent_id={agent}");
+        for (of, source) in [(agent.clone(), default), (conversation.clone(), format!("{conversation}/fork"))] {
+            let name = |number: usize| format!("{}_{number}", &of[..5]);
+            pause(app, &of, [insert(&name(1), "One."), look(&name(2))]).await;
+            let before = history(app, &of).await;
+            for way in ["answer", "reset", "cancel", "deny"] {
+                let fork = app.post(&format!("/v1/conversations/{source}"), json!({})).await.expect_json();
+                let fork = id(&fork);
+                match way {
+                    "answer" => _ = app.post(&messages(fork), answers([yes(&name(1))])).await.expect_json(),
+                    "reset" => _ = send(app, &reset(fork)).await,
+                    "cancel" => _ = send(app, &cancel(fork)).await,
+                    _ => {
+                        let mut client = app.client().with_header("x-muisti-on-pending", "deny");
+                        client.post(&messages(fork), &said("And now?")).await.unwrap().expect_json();
+                    }
+                }
+                assert_eq!(history(app, &of).await, before, "{way}");
+                let rows = history(app, fork).await;
+                assert!(calls(the(&rows, "tool_return_message")).contains(&name(1)), "{way}: {rows:?}");
+            }
+            app.post(&messages(&of), answers([yes(&name(1))])).await.expect_json();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_that_is_begun_afresh_leaves_nothing_waiting() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        let paused = pause(app, &agent, [insert("call_1", "One."), look("call_2")]).await;
+        let run = the(messages_of(&paused), "approval_request_message")["run_id"].as_str().unwrap().to_owned();
+        let state = app.patch(&format!("/v1/agents/{agent}/reset-messages"), json!({})).await.expect_json();
+        assert_eq!(
+            (&state["last_stop_reason"], state["message_ids"].as_array().unwrap().len()),
+            (&json!("cancelled"), 1)
+        );
+        assert_eq!(app.list(&format!("/v1/runs/{run}")).await["status"], "cancelled");
+        let listed = app.list(&format!("{}?order=asc&limit=100", messages(&agent))).await;
+        assert_eq!(calls(the(listed.as_array().unwrap(), "tool_return_message")), ["call_1", "call_2"]);
+        app.post(&messages(&agent), said("And now?")).await.expect_json();
+        assert_eq!(memory(app, &agent).await, "");
     })
     .await;
 }

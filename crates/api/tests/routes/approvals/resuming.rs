@@ -125,6 +125,44 @@ async fn answers_of_old_clients_are_understood() {
 }
 
 #[tokio::test]
+async fn a_return_of_an_old_client_is_understood_with_what_follows_it() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        let paused = pause(app, &agent, [insert("call_1", "One.")]).await;
+        let request = the(messages_of(&paused), "approval_request_message")["id"].as_str().unwrap().to_owned();
+        let body = json!({ "messages": [
+            { "type": "tool_return", "tool_returns": [gave(&request, "Done by hand.")] },
+            { "role": "user", "content": "Go on." },
+        ] });
+        let answer = app.post(&messages(&agent), body).await.expect_json();
+        assert_eq!(answer["stop_reason"]["stop_reason"], "end_turn");
+        let asked = app.model.last_request();
+        assert_eq!(asked.last_user().unwrap(), "Go on.");
+        assert!(asked.body.to_string().contains("Done by hand."));
+        assert!(history(app, &agent).await.iter().any(|message| message["content"] == "Go on."));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_from_a_file_goes_on_with_all_its_calls() {
+    on_each_database(async |app| {
+        let agent = careful(app, json!({})).await;
+        pause(app, &agent, [insert("call_1", "One."), look("call_2")]).await;
+        let file = app.list(&format!("/v1/agents/{agent}/export")).await.to_string();
+        let head = "--form\r\ncontent-disposition: form-data; name=\"file\"; filename=\"agent.af\"\r\n\r\n";
+        let body = format!("{head}{file}\r\n--form--\r\n");
+        let kind = "multipart/form-data; boundary=form";
+        let made = app.client.send_bytes("POST", "/v1/agents/import", kind, Some(body.as_bytes())).await.unwrap();
+        let copy = made.expect_json()["agent_ids"][0].as_str().unwrap().to_owned();
+        let answer = app.post(&messages(&copy), answers([yes("call_1")])).await.expect_json();
+        assert_eq!(calls(the(messages_of(&answer), "tool_return_message")), ["call_1", "call_2"]);
+        assert!(!app.model.last_request().body.to_string().contains("interrupted"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_denial_without_a_reason_says_so() {
     on_each_database(async |app| {
         let agent = careful(app, json!({})).await;

@@ -66,6 +66,30 @@ async fn an_agent_that_is_deleted_in_the_middle_of_a_turn_is_not_found() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_the_history_of_an_agent_that_is_gone() {
+    on_each_database(async |app| {
+        let agent = app.new_agent(json!({})).await;
+        app.model.push(Answer::text("Here.").held());
+        let path = format!("/v1/agents/{agent}/messages");
+        let send = || {
+            let (mut client, path) = (app.client(), path.clone());
+            tokio::spawn(async move { client.post(&path, &json!({"input": "Hi."})).await.unwrap().status })
+        };
+        let first = send();
+        app.asked(1).await;
+        let second = send();
+        app.active(2).await;
+        assert!(app.delete(&format!("/v1/agents/{agent}")).await.is_success());
+        app.model.release();
+        // Without the lease of the first the second would wait until that has run out.
+        let both =
+            tokio::time::timeout(Duration::from_secs(20), async { (first.await.unwrap(), second.await.unwrap()) });
+        assert_eq!(both.await.unwrap(), (404, 404));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_request_that_an_impatient_client_repeats_is_one_turn() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;

@@ -33,8 +33,13 @@ fn returned(id: &str, text: &str) -> StoredApproval {
     })
 }
 
+/// A run in the default history.
+fn here() -> Place<'static> {
+    Place { conversation: None, run: Some(RunId::random()), timezone: "UTC" }
+}
+
 fn take(history: &[StoredMessage], mut given: StoredMessage) -> Result<Answered> {
-    Pending::at_end_of(history).unwrap().answer(&mut given, RunId::random(), "UTC")
+    Pending::at_end_of(history).unwrap().answer(&mut given, here())
 }
 
 #[test]
@@ -79,11 +84,9 @@ fn an_answer_keeps_what_it_says_for_the_first_time() {
     history.push(answer(vec![decision("a", true)]));
     let pending = Pending::at_end_of(&history).unwrap();
     let mut given = answer(vec![decision("a", false), decision("b", true), decision("b", false)]);
-    assert!(pending.outlasts(&given));
-    let Ok(Answered::Some(pending)) = pending.answer(&mut given, RunId::random(), "UTC") else { panic!() };
+    let Ok(Answered::Some(pending)) = pending.answer(&mut given, here()) else { panic!() };
     assert_eq!(given.approvals, [decision("b", true)]);
     assert_eq!(pending.calls().tool_call_ids, ["c"]);
-    assert!(!pending.outlasts(&answer(vec![decision("c", false)])));
 }
 
 #[test]
@@ -112,13 +115,40 @@ fn an_old_client_names_the_request_when_one_call_waits() {
     let request = history[2].id.to_string();
     let Ok(Answered::All(draft)) = take(&history, answer(vec![decision(&request, true)])) else { panic!() };
     assert_eq!(draft.waiting().count(), 1);
+    let Ok(Answered::All(draft)) = take(&history, answer(vec![returned(&request, "42")])) else { panic!() };
+    assert_eq!(draft.calls()[0].call.id, "a");
+    assert!(draft.is_answered_by_client());
+}
+
+#[test]
+fn calls_of_an_answer_without_a_step_wait_along_too() {
+    let mut history = history(&["a"], &["b"]);
+    history[1].step_id = None;
+    assert!(Pending::at_end_of(&history).unwrap().free.is_empty(), "another answer");
+    history[2].step_id = None;
+    let Ok(Answered::All(draft)) = take(&history, answer(vec![decision("a", true)])) else { panic!() };
+    let left: Vec<_> = draft.waiting().map(|(_, call)| call.id.as_str()).collect();
+    assert_eq!(left, ["a", "b"]);
+}
+
+#[test]
+fn what_is_answered_in_a_fork_belongs_to_the_fork() {
+    let history = history(&["a", "b"], &[]);
+    let fork = Some(ConversationId::random());
+    let place = Place { conversation: fork, ..here() };
+    let pending = Pending::at_end_of(&history).unwrap();
+    let settled = pending.clone().give_up("No.", place);
+    assert!(settled.iter().all(|message| message.conversation_id == fork), "{settled:?}");
+    let mut given = answer(vec![decision("a", false), decision("b", false)]);
+    let Ok(Answered::All(draft)) = pending.answer(&mut given, place) else { panic!() };
+    assert_eq!(draft.into_messages()[0].conversation_id, fork);
 }
 
 #[test]
 fn what_is_given_up_has_a_return_for_every_call() {
     let mut history = history(&["a", "b", "c"], &["d"]);
     history.push(answer(vec![returned("a", "42"), decision("b", true)]));
-    let settled = Pending::at_end_of(&history).unwrap().give_up("No time.", None, "UTC");
+    let settled = Pending::at_end_of(&history).unwrap().give_up("No time.", here());
     let [denials, returns] = settled.as_slice() else { panic!("{settled:?}") };
     assert_eq!(denials.approvals.len(), 1, "only what was not decided on is denied");
     let answered: HashSet<_> = returns.returned_call_ids().collect();
@@ -132,7 +162,7 @@ fn what_is_given_up_has_a_return_for_every_call() {
 #[test]
 fn an_answer_comes_again_when_all_it_decides_on_has_returned() {
     let history = history(&["a", "b"], &[]);
-    let settled = Pending::at_end_of(&history).unwrap().give_up("No.", None, "UTC");
+    let settled = Pending::at_end_of(&history).unwrap().give_up("No.", here());
     let returns = [&settled[1]];
     assert!(is_repeat(&answer(vec![decision("a", true)]), &returns));
     assert!(is_repeat(&answer(vec![decision("a", true), decision("b", true)]), &returns));
