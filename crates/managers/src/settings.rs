@@ -13,6 +13,9 @@ const ARCHIVAL_MEMORY_TOKEN_LIMIT: i64 = 8192;
 /// How long others wait for a sign of life of a server.
 const LEASE: Duration = Duration::from_secs(30);
 
+/// How long a compaction may take before it has to do without a summary.
+const COMPACTION_PATIENCE: Duration = Duration::from_secs(60);
+
 /// The settings of a server. `Settings::default()` is what an empty environment gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -47,6 +50,8 @@ pub struct Settings {
     pub node: Option<String>,
     /// How long a server that shares its database may give no sign of life before the others take over its work.
     pub lease: Duration,
+    /// How long a compaction may take, whatever is tried in it, before the oldest messages leave without a summary.
+    pub compaction_patience: Duration,
     /// Whether addresses that users name, of images and callbacks, may be those of this machine and its networks.
     pub allow_private_addresses: bool,
     /// Whom to tell that a step has ended.
@@ -80,6 +85,7 @@ impl Default for Settings {
             when_pending: WhenPending::Refuse,
             node: None,
             lease: LEASE,
+            compaction_patience: COMPACTION_PATIENCE,
             allow_private_addresses: false,
             step_webhook: None,
         }
@@ -138,6 +144,10 @@ impl Settings {
             when_pending: WhenPending::Refuse,
             node: None,
             lease: LEASE,
+            compaction_patience: match first(&["MUISTI_COMPACTION_SECONDS"]) {
+                Some((name, value)) => Duration::from_secs(positive(name, value)?.unsigned_abs()),
+                None => COMPACTION_PATIENCE,
+            },
             allow_private_addresses: false,
             step_webhook: text(&["MUISTI_STEP_COMPLETE_WEBHOOK", "STEP_COMPLETE_WEBHOOK"])
                 .map(|url| StepWebhookSettings { url, key: text(&["MUISTI_STEP_COMPLETE_KEY", "STEP_COMPLETE_KEY"]) }),

@@ -12,6 +12,7 @@ use diesel::{
 use crate::{
     Conn, Result,
     connection::with_backend,
+    runs::CancelOf,
     schema::{AgentId, OrganizationId, RunId, Timestamp},
     tables::{conversations, history_leases as t, runs},
 };
@@ -24,7 +25,7 @@ const KEYS: usize = 1000;
 pub struct Lease<'a> {
     /// The id of the agent (for its default history) or of the conversation.
     pub key: &'a str,
-    /// The run that works on the history.
+    /// The run that works on the history; of a holder that is none, an id that no run has.
     pub run_id: RunId,
     /// The node that the run lives on.
     pub node_id: &'a str,
@@ -43,7 +44,13 @@ pub fn acquire(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
         let expired = t::table.filter(t::key.eq(lease.key)).filter(t::lease_until.lt(now));
         diesel::delete(expired.filter(not(exists(unsettled)))).execute(c)
     })?;
-    insert(conn, lease)
+    // One that is given back between two looks is free: nobody could be named who holds it.
+    Ok(insert(conn, lease)? || (!is_taken(conn, lease.key)? && insert(conn, lease)?))
+}
+
+fn is_taken(conn: &mut Conn, key: &str) -> Result<bool> {
+    let taken = with_backend!(conn, c => diesel::select(exists(t::table.find(key))).get_result(c))?;
+    Ok(taken)
 }
 
 /// Takes the lease that the run had on another node, or one that nobody holds. Returns whether it was taken.
@@ -64,10 +71,59 @@ fn insert(conn: &mut Conn, lease: &Lease<'_>) -> Result<bool> {
     Ok(taken == 1)
 }
 
-/// The run that holds the lease, if one does.
+/// The run that holds the lease, if one does. What else may hold it has no name.
 pub fn holder(conn: &mut Conn, key: &str) -> Result<Option<RunId>> {
-    let run: Option<String> = with_backend!(conn, c => t::table.find(key).select(t::run_id).first(c).optional())?;
+    let named = t::table.inner_join(runs::table.on(runs::id.eq(t::run_id))).filter(t::key.eq(key));
+    let run: Option<String> = with_backend!(conn, c => named.select(t::run_id).first(c).optional())?;
     Ok(run.and_then(|run| run.parse().ok()))
+}
+
+/// Whether it holds the lease.
+pub fn is_held_by(conn: &mut Conn, key: &str, holder: RunId) -> Result<bool> {
+    let held = t::table.filter(t::key.eq(key)).filter(t::run_id.eq(holder.to_string()));
+    let held = with_backend!(conn, c => diesel::select(exists(held)).get_result(c))?;
+    Ok(held)
+}
+
+/// A lease that no run holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnamed {
+    /// The history.
+    pub key: String,
+    /// What the holder goes by.
+    pub holder: RunId,
+    /// The node that it lives on.
+    pub node_id: String,
+}
+
+/// The leases of these histories that no run holds.
+pub fn unnamed_of(conn: &mut Conn, of: &CancelOf) -> Result<Vec<Unnamed>> {
+    let named = runs::table.filter(runs::id.eq(t::run_id));
+    let unnamed = t::table.select((t::key, t::run_id, t::node_id)).filter(not(exists(named)));
+    let rows: Vec<(String, String, String)> = match of {
+        CancelOf::History(key) => with_backend!(conn, c => unnamed.filter(t::key.eq(key)).load(c))?,
+        CancelOf::Agent(agent) => {
+            let agent = agent.to_string();
+            let own = conversations::table.filter(conversations::agent_id.eq(agent.clone())).select(conversations::id);
+            with_backend!(conn, c => unnamed.filter(t::key.eq(agent).or(t::key.eq_any(own))).load(c))?
+        }
+    };
+    let read =
+        |(key, holder, node_id): (String, String, String)| Some(Unnamed { key, holder: holder.parse().ok()?, node_id });
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// Gives back the leases that no run holds and that were taken by a process that is gone: all, or those of this node.
+pub fn release_unnamed(conn: &mut Conn, node: Option<&str>) -> Result<()> {
+    let named = runs::table.filter(runs::id.eq(t::run_id));
+    let unnamed: Vec<(String, String)> =
+        with_backend!(conn, c => t::table.filter(not(exists(named))).select((t::key, t::node_id)).load(c))?;
+    let gone = unnamed.into_iter().filter(|(_, holder)| node.is_none_or(|node| node == holder));
+    let keys: Vec<String> = gone.map(|(key, _)| key).collect();
+    for keys in keys.chunks(KEYS) {
+        with_backend!(conn, c => diesel::delete(t::table.filter(t::key.eq_any(keys))).execute(c))?;
+    }
+    Ok(())
 }
 
 /// Gives the lease back, if this run holds it. Returns whether it did.
@@ -90,13 +146,6 @@ pub fn release_all_of(conn: &mut Conn, organization: OrganizationId, agent: Agen
         with_backend!(conn, c => diesel::delete(t::table.filter(t::key.eq_any(keys))).execute(c))?;
     }
     Ok(())
-}
-
-/// Whether it holds the lease.
-pub fn is_held_by(conn: &mut Conn, key: &str, holder: RunId) -> Result<bool> {
-    let held = t::table.filter(t::key.eq(key)).filter(t::run_id.eq(holder.to_string()));
-    let held = with_backend!(conn, c => diesel::select(exists(held)).get_result(c))?;
-    Ok(held)
 }
 
 /// Renews the leases that these runs hold on this node.

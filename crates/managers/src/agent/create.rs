@@ -38,6 +38,7 @@ impl AgentManager<'_> {
     /// break their rules. Nothing is written then.
     pub async fn create(&self, actor: &Actor, mut request: CreateAgent) -> Result<AgentState> {
         check::create(&request)?;
+        compaction::check(request.compaction_settings.as_ref())?;
         if let Some(said) = &mut request.initial_message_sequence {
             image::bring_in_shown(self.0, said).await?;
         }

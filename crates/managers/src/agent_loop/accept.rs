@@ -118,10 +118,11 @@ impl Turn {
         }
         image::bring_in(services, &mut messages).await?;
         let key = history.key();
-        let guard = services.node().locks().try_acquire(&key, run_id);
-        if guard.is_none() && recipient.when_busy == WhenBusy::Refuse {
-            return Err(Error::Busy(services.node().locks().holder(&key)));
-        }
+        let guard = match services.node().locks().try_acquire(&key, run_id) {
+            Ok(guard) => Some(guard),
+            Err(holder) if recipient.when_busy == WhenBusy::Refuse => return Err(Error::Busy(holder)),
+            Err(_) => None,
+        };
 
         let owner = *actor;
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, LlmError};
 use muisti_orm::schema::{MessageId, Timestamp};
 
 use super::{
-    asking::{chat_request, in_parallel},
+    asking::{chat_request, in_parallel, system_text},
+    compaction::{Load, Trigger},
     context,
     deltas::Deltas,
     halt::{Halt, Turned},
@@ -40,6 +41,8 @@ impl Turn {
         allowed: &Allowed,
     ) -> Turned<Asked> {
         let mut shortened = 0;
+        // A refusal that gives no reason that is known.
+        let mut unexplained: Option<LlmError> = None;
         loop {
             let mut request = chat_request(loaded, model, &self.rules, allowed, &self.request);
             if self.without_images {
@@ -49,7 +52,7 @@ impl Turn {
             // Some local servers cut an overlong prompt at its beginning without a word, and the agent forgets who it is.
             if shortened == 0 && self.overflows(loaded, model, &request.tools).await? {
                 shortened += 1;
-                if self.shorten(step.id, loaded, model, shortened).await? {
+                if self.shorten(Trigger::Foreseen, step.id, loaded, model).await? {
                     continue;
                 }
             }
@@ -67,18 +70,27 @@ impl Turn {
                     continue;
                 }
                 Err(Error::Llm(error)) if error.is_context_overflow() => error,
+                // Not all servers say what they mean: a shorter question shows whether it was its length.
+                Err(Error::Llm(error)) if unexplained.is_none() && self.may_be_too_long(&error, loaded) => {
+                    tracing::warn!(run_id = %self.run_id, %error, "a large question is refused; asking a shorter one");
+                    unexplained = Some(error.clone());
+                    error
+                }
+                Err(Error::Llm(error)) => return Err(Error::Llm(unexplained.unwrap_or(error)).into()),
                 asked => return asked.map_err(Halt::Failed),
             };
             shortened += 1;
-            let room = shortened <= SHORTENINGS && self.shorten(step.id, loaded, model, shortened).await?;
+            let room = match shortened <= SHORTENINGS {
+                true => self.shorten(Trigger::Overflow, step.id, loaded, model).await,
+                false => Ok(false),
+            };
+            let room = match room {
+                Err(Halt::Failed(_)) if unexplained.is_some() => false,
+                room => room?,
+            };
             if !room {
-                let window = model.config.context_window;
-                return Err(Error::ContextWindowExceeded(format!(
-                    "The messages do not fit into the model's context of {window} tokens, and there are none left that \
-                     could be left out. Shorten the message, the memory blocks or the tools, or take a model with a \
-                     larger context. {overflow}"
-                ))
-                .into());
+                let error = unexplained.map_or_else(|| self.does_not_fit(loaded, model, &overflow), Error::Llm);
+                return Err(error.into());
             }
         }
     }
@@ -96,7 +108,9 @@ impl Turn {
         if let (Some(gauge), Ok(answer)) = (&mut self.gauge, &answered)
             && let Some(usage) = answer.usage
         {
-            gauge.learn(&loaded.context, &request.tools, usage.prompt_tokens);
+            let system = system_text(loaded, &self.request);
+            let load = Load { context: &loaded.context, system: system.as_deref(), tools: &request.tools };
+            gauge.learn(load, usage.prompt_tokens);
         }
         let traces = self.services.traces();
         if traces.are_kept() {

@@ -48,7 +48,7 @@ pub(super) fn chat_request(
 }
 
 /// What the model is told in the place of the stored system message, if that is not all.
-fn system_text<'a>(loaded: &Loaded, request: &'a TurnRequest) -> Option<Cow<'a, str>> {
+pub(super) fn system_text<'a>(loaded: &Loaded, request: &'a TurnRequest) -> Option<Cow<'a, str>> {
     if let Some(text) = &request.override_system {
         return Some(text.into());
     }

@@ -73,7 +73,8 @@ impl AgentLoop {
             Ok::<_, Error>((going, pending::at_end(conn, organization, history)?))
         };
         let (going, pending) = self.services.db().read(find).await?;
-        if going.is_empty() && pending.is_none() {
+        let broken_off = self.services.break_off(of.clone()).await?;
+        if going.is_empty() && pending.is_none() && !broken_off {
             let of = match (of, history.conversation_id) {
                 (CancelOf::Agent(agent), _) => format!("agent {agent}"),
                 (CancelOf::History(_), Some(conversation)) => format!("conversation {conversation}"),
@@ -133,6 +134,10 @@ impl AgentLoop {
     /// 404 for an unknown history; 409 while a turn works on it.
     pub async fn reset_pending(&self, actor: &Actor, history: HistoryId) -> Result<Option<PendingCalls>> {
         let actor = *actor;
+        let organization = actor.organization_id;
+        // Whose history it is, before anything is ended there.
+        self.services.db().read(move |conn| pending::at_end(conn, organization, history).map(drop)).await?;
+        self.services.break_off(CancelOf::History(history.key())).await?;
         self.give_up(&actor, history, None, move |conn| pending::reset_pending(conn, &actor, history)).await
     }
 

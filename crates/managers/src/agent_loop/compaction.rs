@@ -31,10 +31,10 @@ use super::loaded::ChatModel;
 use crate::{Actor, Error, Result, Services, model, prompt::time::local_time};
 use estimate::Sizes;
 use plan::Ground;
-use summarise::{Desk, Summariser, Written};
+use summarise::{Deadline, Desk, Summariser, Written};
 
-pub(super) use estimate::Gauge;
 pub(crate) use estimate::of_row as message_tokens;
+pub(super) use estimate::{Gauge, Load};
 pub(super) use plan::threshold;
 pub(super) use summary::event;
 
@@ -48,7 +48,9 @@ const LEFT_WITHOUT_SUMMARY: i64 = 70;
 pub(super) enum Trigger {
     /// A step has filled the window nearly.
     PostStep,
-    /// The model refused a call as too long, or would.
+    /// The next call would not fit, by all that is known.
+    Foreseen,
+    /// The model refused a call as too long.
     Overflow,
     /// Somebody asked for it.
     Manual,
@@ -59,7 +61,7 @@ impl Trigger {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::PostStep => "post_step_context_check",
-            Self::Overflow => "context_window_exceeded",
+            Self::Foreseen | Self::Overflow => "context_window_exceeded",
             Self::Manual => "manual",
         }
     }
@@ -76,6 +78,8 @@ pub(super) struct CompactRequest<'a> {
     pub(super) context: &'a [StoredMessage],
     /// How many of them at the end must stay: the input of the step under way.
     pub(super) protected: usize,
+    /// What the model reads in the place of the system message in context, if that is not it.
+    pub(super) system: Option<&'a str>,
     /// The agent's model.
     pub(super) model: &'a ChatModel,
     /// The tools that it is told of.
@@ -116,6 +120,13 @@ pub(super) enum Way {
     LeftOut,
 }
 
+impl CompactRequest<'_> {
+    fn sizes(&self) -> Sizes {
+        let load = Load { context: self.context, system: self.system, tools: self.tools };
+        Sizes::measure(self.model, load, self.tokens_before, self.trigger == Trigger::Overflow)
+    }
+}
+
 impl Compacted {
     /// The ids of the new context.
     pub(super) fn ids(&self) -> Vec<MessageId> {
@@ -134,17 +145,51 @@ pub(super) fn can_shrink(context: &[StoredMessage], input: usize) -> bool {
     Ground::new(context, input).can_shrink()
 }
 
-/// Plans a shorter context and has its summary written. None when there is nothing that could leave.
+/// Whether a compaction could make room. False when there is nothing that could leave, or when it is foreseen that it
+/// would not help: then only the provider knows.
 ///
 /// # Errors
-/// [`Error::SystemPromptTooLarge`] and [`Error::ContextWindowExceeded`] when it would not help: the system message, or
-/// what must stay with it, is alone more than the window. A model that fails is an error only to those who asked for a
-/// summary by hand; everywhere else there is always a result.
+/// [`Error::SystemPromptTooLarge`] and [`Error::ContextWindowExceeded`] when a provider has refused the call and nothing
+/// could help: the system message, or what must stay with it, is certainly more than the window.
+pub(super) fn is_worth_while(request: &CompactRequest<'_>) -> Result<bool> {
+    let window = request.model.config.context_window;
+    let ground = Ground::new(request.context, request.protected);
+    let sizes = request.sizes();
+    let system = sizes.counted(sizes.of_head(ground.head()));
+    let refused = request.trigger == Trigger::Overflow;
+    if refused && sizes.is_surely_too_much(system) {
+        return Err(Error::SystemPromptTooLarge { tokens: system, window });
+    }
+    // Whether it would help an estimate alone does not decide.
+    let in_vain = request.trigger == Trigger::Foreseen && window > 0 && sizes.least(&ground) > window;
+    if !ground.can_shrink() || in_vain {
+        return Ok(false);
+    }
+    // Nobody waits for a summary that cannot make room for a message, such as a file pasted whole.
+    let least = sizes.counted(sizes.least(&ground));
+    if refused && sizes.is_surely_too_much(least) {
+        return Err(Error::ContextWindowExceeded(format!(
+            "The new messages have, with the system prompt and the tools, about {least} tokens, which is more than the \
+             model's context of {window}. Shorten them, or take a model with a larger context."
+        )));
+    }
+    Ok(true)
+}
+
+/// Plans a shorter context and has its summary written, where that [is worth while](is_worth_while).
+///
+/// # Errors
+/// As [`is_worth_while`]. A model that fails, and a system message that fills the window, are errors only to those who
+/// asked for a summary by hand; everywhere else there is always a result.
 pub(super) async fn compact(
     services: &Services,
     actor: &Actor,
     request: &CompactRequest<'_>,
 ) -> Result<Option<Compacted>> {
+    if !is_worth_while(request)? {
+        return Ok(None);
+    }
+    let deadline = Deadline::in_(services.settings().compaction_patience);
     let config = &request.agent.llm_config;
     let mut settings =
         model::compaction::effective(request.agent.compaction_settings.as_ref(), request.overrides, config);
@@ -153,40 +198,25 @@ pub(super) async fn compact(
     }
     let job = Job {
         request,
-        desk: Desk { services, actor, agent_id: request.agent.id, run_id: request.run, step_id: request.step },
+        desk: Desk {
+            services,
+            actor,
+            agent_id: request.agent.id,
+            run_id: request.run,
+            step_id: request.step,
+            deadline,
+        },
         ground: Ground::new(request.context, request.protected),
-        sizes: Sizes::measure(
-            request.model,
-            request.context,
-            request.tools,
-            request.tokens_before,
-            request.trigger == Trigger::Overflow,
-        ),
-        summarisers: Summariser::all(services, actor, &settings, request.model).await,
+        sizes: request.sizes(),
+        summarisers: Summariser::all(services, actor, &settings, request.model, deadline).await,
         settings,
     };
-    let window = request.model.config.context_window;
-    let system = job.sizes.of_head(job.ground.head());
-    let system = system.max(job.sizes.counted(system));
-    // Where a provider has refused the call, less of anything else would not help.
-    if request.trigger == Trigger::Overflow && window > 0 && system >= window {
-        return Err(Error::SystemPromptTooLarge { tokens: system, window });
-    }
-    if !job.ground.can_shrink() {
-        return Ok(None);
-    }
-    // A message that can never fit, such as a file pasted whole, is no reason to lose sight of the conversation.
-    let least = job.sizes.counted(job.sizes.least(&job.ground));
-    if request.trigger == Trigger::Overflow && window > 0 && least > window {
-        return Err(Error::ContextWindowExceeded(format!(
-            "The new messages have, with the system prompt and the tools, about {least} tokens, which is more than the \
-             model's context of {window}. Shorten them, or take a model with a larger context."
-        )));
-    }
     let compacted = job.run().await?;
+    let window = request.model.config.context_window;
     let after = compacted.stats.context_tokens_after.unwrap_or_default();
     if window > 0 && after >= threshold(window) {
-        if system >= window && request.trigger != Trigger::PostStep {
+        let system = job.sizes.counted(job.sizes.of_head(job.ground.head()));
+        if system >= window && request.trigger == Trigger::Manual {
             return Err(Error::SystemPromptTooLarge { tokens: system, window });
         }
         tracing::warn!(agent_id = %request.agent.id, after, window, "a compacted context is still nearly full");
@@ -293,7 +323,10 @@ impl Job<'_> {
             CompactionMode::SelfCompactAll | CompactionMode::SelfCompactSlidingWindow => {
                 let (model, tools) = (self.request.model, self.request.tools);
                 let tokens = self.sizes.of_head(at) + self.sizes.tools();
-                self.desk.by_the_agent(model, self.rows(0, at), tools, &settings, tokens).await
+                let context = (self.rows(0, at), self.request.system);
+                // Whoever comes next if it fails needs some time, too.
+                let desk = Desk { deadline: self.desk.deadline.half(), ..self.desk };
+                desk.by_the_agent(model, context, tools, &settings, tokens).await
             }
         }
     }
@@ -306,7 +339,9 @@ impl Job<'_> {
                 let kind = muisti_llm::LlmErrorKind::NotFound;
                 return Err(LlmError::new(kind, "none", "There is no model to summarise with."));
             };
-            match summariser.summarise(&self.desk, rows, settings).await {
+            let all = self.desk.deadline;
+            let deadline = if summarisers.peek().is_some() { all.half() } else { all };
+            match summariser.summarise(&Desk { deadline, ..self.desk }, rows, settings).await {
                 Err(error) if summarisers.peek().is_some() => {
                     tracing::warn!(model = summariser.name(), %error, "the agent's own model summarises");
                 }

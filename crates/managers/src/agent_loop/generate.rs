@@ -57,7 +57,7 @@ impl AgentLoop {
             assembler.push(&event?);
         }
         let answer = assembler.finish(model.provider.name())?;
-        let usage = step_usage(answer.usage);
+        let usage = step_usage(answer.usage, answer.reasoning.as_deref());
         let content = if structured {
             json_answer(answer)
                 .map_err(|reason| LlmError::new(LlmErrorKind::InvalidResponse, model.provider.name(), reason))?

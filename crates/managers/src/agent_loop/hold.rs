@@ -5,14 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use muisti_orm::{Conn, histories::HistoryId, leases, schema::RunId};
+use muisti_orm::{Conn, histories::HistoryId, leases, runs::CancelOf, schema::RunId};
 
-use super::{history_lock::HistoryGuard, node::ActiveTurn};
+use super::{halt::Halt, history_lock::HistoryGuard, node::ActiveTurn};
 use crate::{Error, Result, Services};
 
 /// How long a request that changes a history waits for it: the SDKs give up after a minute.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
-/// How often a holder looks whether another node has given a history back.
+/// How often a holder looks whether another node has given a history back, or taken one from it.
 const POLL: Duration = Duration::from_millis(250);
 
 /// A history that is nobody else's until this is given back.
@@ -27,7 +27,7 @@ pub(crate) struct Held {
 /// the lease renewed and the server from stopping in between.
 struct Place {
     _guard: HistoryGuard,
-    _active: ActiveTurn,
+    active: ActiveTurn,
 }
 
 /// The lease of a holder. It is in the name of a run that does not exist, as it is no run that holds it.
@@ -63,7 +63,7 @@ impl Services {
         let claim = Claim { key: history.key(), holder: RunId::random() };
         let active = node.enter(claim.holder);
         let guard = node.locks().acquire_unnamed(&claim.key, patience).await.map_err(Error::Busy)?;
-        let place = Some(Place { _guard: guard, _active: active });
+        let place = Some(Place { _guard: guard, active });
         let held = Held { services: self.clone(), claim, place };
         loop {
             let (claim, node) = (held.claim.clone(), node.clone());
@@ -84,7 +84,64 @@ impl Services {
     }
 }
 
+impl Services {
+    /// Ends what holds one of these histories, is no run, and does not mind. Returns whether there was such a thing.
+    pub(super) async fn break_off(&self, of: CancelOf) -> Result<bool> {
+        let node = self.node().clone();
+        let broken = self.db().write(move |conn| {
+            let mut holders = Vec::new();
+            for lease in leases::unnamed_of(conn, &of)? {
+                // What others hold may be the matter of a moment; whoever loses it is told to try again.
+                let minds = lease.node_id == node.id() && !node.is_breakable(lease.holder);
+                if !minds && leases::release(conn, &lease.key, lease.holder)? {
+                    holders.push(lease.holder);
+                }
+            }
+            Ok::<_, Error>(holders)
+        });
+        let broken = broken.await?;
+        broken.iter().for_each(|holder| self.node().cancel(*holder));
+        Ok(!broken.is_empty())
+    }
+}
+
 impl Held {
+    /// Does what takes long, until somebody else wants the history more.
+    ///
+    /// # Errors
+    /// Those of the work; 409 when it was broken off, [`Error::Unavailable`] when the server stops.
+    pub(super) async fn unless_broken_off<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(place) = &self.place else { return work.await };
+        self.services.node().make_breakable(self.claim.holder);
+        let broken_off = || Error::Conflict("This was broken off before it was done. Nothing has changed.".to_owned());
+        let elsewhere = async {
+            loop {
+                tokio::time::sleep(POLL).await;
+                let claim = self.claim.clone();
+                let held = self.services.db().read(move |conn| leases::is_held_by(conn, &claim.key, claim.holder));
+                // A database that is out of reach for a moment takes nothing away.
+                if matches!(held.await, Ok(false)) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            halt = place.active.halted() => match halt {
+                Halt::Stopped => Err(Error::Unavailable("The server is shutting down. Nothing has changed.".into())),
+                _ => Err(broken_off()),
+            },
+            () = elsewhere => Err(broken_off()),
+            done = work => done,
+        }
+    }
+
+    /// Gives the history back, before the caller hears of anything: what it tries next is to find it free.
+    pub(super) async fn give_back(mut self) {
+        self.claim.clone().give_back(&self.services).await;
+        self.place = None;
+    }
+
     /// Makes the change and gives the history back, in one transaction.
     ///
     /// # Errors
@@ -104,11 +161,10 @@ impl Held {
             Err(Error::Busy(leases::holder(conn, &claim.key)?))
         });
         let made = made.await;
-        if made.is_err() {
-            // Before the caller hears of it: what it tries next is to find the history free.
-            self.claim.clone().give_back(&self.services).await;
+        match made.is_ok() {
+            true => self.place = None,
+            false => self.give_back().await,
         }
-        self.place = None;
         made
     }
 }

@@ -1,7 +1,7 @@
 //! The turns that live in this process, and its promise to the others to be alive.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +30,8 @@ struct Inner {
     repeats: Repeats,
     /// The turns that live here, and the way to tell each what to do.
     active: Mutex<HashMap<RunId, watch::Sender<Order>>>,
+    /// Those among them that are no turns, and hold a history only as long as nobody minds.
+    breakable: Mutex<HashSet<RunId>>,
     changed: Notify,
     closing: AtomicBool,
 }
@@ -62,6 +64,7 @@ impl Node {
             locks: HistoryLocks::default(),
             repeats: Repeats::default(),
             active: Mutex::default(),
+            breakable: Mutex::default(),
             changed: Notify::new(),
             closing: AtomicBool::new(false),
         }))
@@ -99,6 +102,20 @@ impl Node {
         let (give, order) = watch::channel(Order::GoOn);
         self.active().insert(run, give);
         ActiveTurn { node: self.clone(), run, order }
+    }
+
+    /// Lets others end what this holder does.
+    pub(super) fn make_breakable(&self, holder: RunId) {
+        self.breakable().insert(holder);
+    }
+
+    /// Whether others may end what this holder does.
+    pub(super) fn is_breakable(&self, holder: RunId) -> bool {
+        self.breakable().contains(&holder)
+    }
+
+    fn breakable(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+        self.0.breakable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells a turn that lives here that it is cancelled.
@@ -168,6 +185,7 @@ impl ActiveTurn {
 impl Drop for ActiveTurn {
     fn drop(&mut self) {
         self.node.active().remove(&self.run);
+        self.node.breakable().remove(&self.run);
         self.node.0.changed.notify_waiters();
     }
 }

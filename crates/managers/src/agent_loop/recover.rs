@@ -47,10 +47,12 @@ impl Services {
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn recover(&self) -> Result<usize> {
-        let orphans = match self.db().url() {
-            DatabaseUrl::Sqlite(_) => runs::Unsettled::All,
-            DatabaseUrl::Postgres(_) => runs::Unsettled::ExpiredOr(self.node().id().to_owned()),
+        let own = self.node().id().to_owned();
+        let (orphans, node) = match self.db().url() {
+            DatabaseUrl::Sqlite(_) => (runs::Unsettled::All, None),
+            DatabaseUrl::Postgres(_) => (runs::Unsettled::ExpiredOr(own.clone()), Some(own)),
         };
+        self.db().write(move |conn| leases::release_unnamed(conn, node.as_deref()).map_err(Error::from)).await?;
         self.look_after(orphans).await
     }
 

@@ -18,6 +18,7 @@ use super::{
     draft::Draft,
     halt::Turned,
     loaded::{ChatModel, Loaded},
+    room::tokens_that_stay,
     style::{Next, Style, heartbeat, must_still_call},
     turn::{Commit, Turn, Work},
 };
@@ -103,7 +104,7 @@ impl Turn {
         let Asked { mut answer, message_id } = self.ask(&step, loaded, model, &allowed).await?;
         let has_tools = !loaded.offer(&allowed.tools, &self.request).is_empty();
         style.check(&answer, has_tools, model.provider.name()).map_err(Error::from)?;
-        let usage = step_usage(answer.usage);
+        let usage = step_usage(answer.usage, answer.reasoning.as_deref());
         add(&mut self.usage, &usage);
         self.logprobs = answer.logprobs.take().or(self.logprobs.take());
         if !in_parallel(loaded, model, &self.rules) {
@@ -286,7 +287,8 @@ fn assistant_message(
     message
 }
 
-pub(super) fn step_usage(usage: Option<Usage>) -> UsageStatistics {
+/// What a call has cost. `reasoning` is what the model thought aloud before it answered.
+pub(super) fn step_usage(usage: Option<Usage>, reasoning: Option<&str>) -> UsageStatistics {
     let usage = usage.unwrap_or_default();
     UsageStatistics {
         completion_tokens: usage.completion_tokens,
@@ -297,7 +299,7 @@ pub(super) fn step_usage(usage: Option<Usage>) -> UsageStatistics {
         cached_input_tokens: usage.cached_input_tokens,
         cache_write_tokens: usage.cache_write_tokens,
         reasoning_tokens: usage.reasoning_tokens,
-        context_tokens: Some(usage.total_tokens),
+        context_tokens: Some(tokens_that_stay(&usage, reasoning)),
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
     loaded::{ChatModel, Loaded},
     node::ActiveTurn,
     request::TurnRequest,
+    room::NewContext,
     rules::{Calls, Rules},
     sink::{Sink, Staged},
     step::OpenStep,
@@ -63,8 +64,8 @@ pub(super) struct Turn {
     pub(super) under_way: Option<UnderWay>,
     /// Whether the input is not as it was accepted any more.
     pub(super) rewritten: bool,
-    /// The system message, if the next commit leaves nothing else of what is in context.
-    pub(super) anew: Option<MessageId>,
+    /// What the next commit leaves of what is in context, if that is not all.
+    pub(super) anew: Option<NewContext>,
     /// What was read when the turn was accepted, if it is what the turn begins with.
     pub(super) loaded: Option<Loaded>,
     /// How full the window is.
@@ -242,7 +243,7 @@ impl Turn {
         self.in_text = speaks_in_text(loaded.agent.agent_type);
         self.rules = Rules::new(loaded.agent.tool_rules.clone(), self.rules.done().clone());
         if self.rounds == 0 {
-            self.anew = loaded.begin_anew();
+            self.anew = loaded.begin_anew().map(NewContext::of_system);
         }
         let mut work = self.begin(&mut loaded, &model).await?;
         loop {
@@ -289,7 +290,8 @@ impl Turn {
         stored.extend(deferred);
 
         let ends = stop.filter(|_| !hold_end);
-        let mut events: Vec<StreamEvent> = shown;
+        let anew = self.anew.clone();
+        let mut events: Vec<StreamEvent> = anew.iter().filter_map(NewContext::told).chain(shown).collect();
         events.extend(also_shown);
         events.extend(ends.into_iter().flat_map(|stop_reason| self.last_words(stop_reason)));
         let staged = self.sink.stage(events);
@@ -300,7 +302,6 @@ impl Turn {
         let next_id = next.as_ref().map(|next| next.id);
         let run_end = ends.map(|stop_reason| self.run_end(stop_reason));
         let counts = step.is_some();
-        let anew = self.anew;
         let track = self.services.settings().track_last_run;
         let node = self.services.node().clone();
         let committed = self.services.db().write(move |conn| {
@@ -308,14 +309,13 @@ impl Turn {
             if matches!(standing, runs::Standing::Lost | runs::Standing::Gone) {
                 return Ok(standing);
             }
-            messages::insert(conn, &actor, &stored)?;
-            let ids = stored.iter().map(|message| message.id);
-            match anew {
-                Some(system) => {
-                    let context: Vec<MessageId> = std::iter::once(system).chain(ids).collect();
-                    histories::replace(conn, &actor, &history, &context)?;
+            match &anew {
+                Some(anew) => anew.store(conn, &actor, &history, &stored, input)?,
+                None => {
+                    messages::insert(conn, &actor, &stored)?;
+                    let ids: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
+                    histories::append(conn, &actor, &history, &ids)?;
                 }
-                None => histories::append(conn, &actor, &history, &ids.collect::<Vec<_>>())?,
             }
             if let (Some(step), Some(end)) = (step, end) {
                 steps::finish(conn, step, &end)?;
@@ -348,6 +348,10 @@ impl Turn {
             self.under_way = None;
             self.rewritten = false;
             self.anew = None;
+            if ends.is_some() {
+                // Before anybody hears of the end: what comes next finds the history free.
+                self.guard = None;
+            }
         }
         let standing = committed.map_err(|error| self.without_agent(error));
         self.say(staged, standing)
@@ -408,6 +412,7 @@ impl Turn {
             Ok::<_, Error>(standing)
         });
         let standing = closed.await;
+        self.guard = None;
         self.say(staged, standing)
     }
 

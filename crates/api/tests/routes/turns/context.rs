@@ -115,11 +115,12 @@ async fn a_shorter_context_that_is_refused_too_gives_way_to_a_summary_whole() {
         });
         let body = json!({"input": "And now?", "include_compaction_messages": true});
         let answer = app.post(&format!("/v1/agents/{agent}/messages"), body).await.expect_json();
-        let told = ["event_message", "summary_message", "event_message", "summary_message", "assistant_message"];
+        // The first summary was of no use, so nobody gets to see it.
+        let told = ["event_message", "summary_message", "assistant_message"];
         assert_eq!(kinds(answer["messages"].as_array().unwrap()), told);
         assert_eq!(questions(app).len(), 3);
         assert_eq!(app.context_ids(&agent).await.len(), 4);
-        assert_eq!(app.summaries(&agent).await.len(), 2, "both are kept, one is in context");
+        assert_eq!(app.summaries(&agent).await.len(), 1);
         assert_eq!(app.model.last_request().last_user().as_deref(), Some("And now?"));
     })
     .await;
@@ -177,10 +178,11 @@ async fn a_summariser_of_its_own_is_asked_first_and_the_agent_s_model_if_it_fail
 }
 
 #[tokio::test]
-async fn a_retry_that_fails_leaves_a_context_that_agrees_with_the_rows() {
+async fn a_retry_that_fails_leaves_the_conversation_as_it_is() {
     on_each_database(async |app| {
         let agent = app.brief_agent("all", json!({})).await;
         app.chat(&agent, 3).await;
+        let before = app.context_ids(&agent).await;
         app.model.push(overflow());
         app.model.push(Answer::text("They asked much."));
         app.model.push(Answer::error(400, "Broken."));
@@ -188,15 +190,10 @@ async fn a_retry_that_fails_leaves_a_context_that_agrees_with_the_rows() {
         assert_eq!(failed.status, 400);
         assert!(failed.text().contains("Broken."));
 
-        let context = app.context_ids(&agent).await;
-        assert_eq!(context.len(), 2);
-        let listed = app.history(&agent).await;
-        assert_eq!(listed.len(), 1 + 6 + 1, "the summary is there, what was asked in vain is not");
-        assert!(context.iter().all(|id| listed.iter().any(|row| row["id"] == id.as_str())));
+        assert_eq!(app.context_ids(&agent).await, before);
+        assert_eq!(app.history(&agent).await.len(), 1 + 6);
         app.say(&agent, "And now?").await.expect_json();
-        let users = sent(&app.model.last_request(), "user");
-        assert!(users.len() == 2 && users[0].contains("They asked much."), "{users:?}");
-        assert_eq!(app.context_ids(&agent).await.len(), 4);
+        assert_eq!(sent(&app.model.last_request(), "user").len(), 4, "nothing is left out");
     })
     .await;
 }
@@ -263,7 +260,11 @@ async fn a_message_that_can_never_fit_costs_nothing_of_the_conversation() {
         let refused = app.say(&agent, &"A whole book. ".repeat(10_000)).await;
         assert_error(&refused, 400, "CONTEXT_WINDOW_EXCEEDED: The new messages have");
         assert_eq!(app.context_ids(&agent).await, context);
-        assert!(app.model.requests().is_empty(), "no model is asked");
+        assert_eq!(
+            app.model.requests().len(),
+            1,
+            "what only seems too much is asked, but no summary is written in vain"
+        );
         app.say(&agent, "Hi.").await.expect_json();
         assert_eq!(app.context_ids(&agent).await.len(), context.len() + 2);
     })
@@ -281,6 +282,275 @@ async fn a_message_that_is_always_refused_is_an_error_that_leaves_the_agent_usab
         app.model.always(Answer::text("Hello."));
         app.say(&agent, "Hi.").await.expect_json();
         assert_eq!(kinds(&app.history(&agent).await), ["system_message", "user_message", "assistant_message"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_one_request_alone_brings_along_costs_nothing_of_the_conversation() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.chat(&agent, 5).await;
+        let context = app.context_ids(&agent).await;
+        app.model.clear_requests();
+        app.model.answer_with(|request| match bytes(request) {
+            0..=30_000 => Answer::text("Hello."),
+            _ => overflow(),
+        });
+        let path = format!("/v1/agents/{agent}/messages");
+        let system = json!({"input": "Hi.", "override_system": "Obey. ".repeat(16_000)});
+        assert_error(&app.post(&path, system).await, 400, "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens");
+        let skill = |number| json!({"name": format!("s{number}"), "description": "d".repeat(900), "location": format!("/x/s{number}/SKILL.md")});
+        let skills: Vec<Value> = (0..100).map(skill).collect();
+        let skills = json!({"input": "Hi.", "client_skills": skills});
+        assert_error(&app.post(&path, skills).await, 400, "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens");
+        assert_eq!(app.model.requests().len(), 2, "no summary is written in vain");
+        assert_eq!(app.context_ids(&agent).await, context);
+        app.say(&agent, "Hi.").await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), context.len() + 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_system_prompt_that_is_not_sent_fills_no_window() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({"system": "Obey. ".repeat(16_000)})).await;
+        app.model.answer_with(|request| match bytes(request) {
+            0..=30_000 => Answer::text("Hello."),
+            _ => overflow(),
+        });
+        let body = json!({"input": "Hi.", "override_system": "Be brief."});
+        for _ in 0..2 {
+            app.post(&format!("/v1/agents/{agent}/messages"), body.clone()).await.expect_json();
+        }
+        assert_eq!(app.context_ids(&agent).await.len(), 5);
+        // With its own it is named from the first message on.
+        let fresh = app.brief_agent("all", json!({"system": "Obey. ".repeat(16_000)})).await;
+        let refused = app.say(&fresh, "Hi.").await;
+        assert_error(&refused, 400, "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens");
+        let runs = app.list(&format!("/v1/runs/?agent_id={fresh}&limit=1")).await;
+        assert_eq!(runs[0]["stop_reason"], "context_window_overflow_in_system_prompt");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_block_that_is_shortened_mends_a_conversation_that_it_has_filled() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        let new = json!({"isolated_block_labels": ["human"]});
+        let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), new).await.expect_json();
+        let block = format!("/v1/blocks/{}", made["isolated_block_ids"][0].as_str().unwrap());
+        let conversation = format!("/v1/conversations/{}", crate::harness::id(&made));
+        let path = format!("{conversation}/messages");
+        app.model.answer_with(|request| match request {
+            request if summarises(request) => Answer::text("In short."),
+            request if bytes(request) > 30_000 => overflow(),
+            _ => Answer::text("Yes."),
+        });
+        let say = json!({"input": "Well?", "streaming": false});
+        for _ in 0..3 {
+            app.post(&path, say.clone()).await.expect_json();
+        }
+        app.patch(&block, json!({"limit": 200_000, "value": "much ".repeat(20_000)})).await.expect_json();
+        app.post(&format!("{conversation}/recompile"), json!({})).await.expect_json();
+        assert_error(&app.post(&path, say.clone()).await, 400, "CONTEXT_WINDOW_EXCEEDED: The system prompt tokens");
+        app.patch(&block, json!({"value": "Their cat is called Muru."})).await.expect_json();
+        app.post(&path, say.clone()).await.expect_json();
+        assert!(app.model.last_request().system().unwrap().contains("Muru"));
+        assert_eq!(app.list(&conversation).await["in_context_message_ids"].as_array().unwrap().len(), 1 + 4 * 2);
+        let stored = app.list(&format!("{path}?order=asc")).await;
+        assert!(!stored[0]["content"].as_str().unwrap().contains("much"), "{}", stored[0]);
+
+        app.patch(&block, json!({"value": "much ".repeat(20_000)})).await.expect_json();
+        app.post(&format!("{conversation}/recompile"), json!({})).await.expect_json();
+        app.patch(&block, json!({"value": "Their cat is called Muru."})).await.expect_json();
+        let compacted = app.post(&format!("{conversation}/compact"), json!({})).await.expect_json();
+        assert_eq!(compacted["num_messages_after"], 2);
+        app.post(&path, say).await.expect_json();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_model_thinks_does_not_stay_in_context() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        let told = json!({"prompt_tokens": 900, "completion_tokens": 7_500, "total_tokens": 8_400,
+            "completion_tokens_details": {"reasoning_tokens": 7_490}});
+        for _ in 0..3 {
+            let answer = Answer { usage: Some(told.clone()), ..Answer::text("Hi.").reasoning("Hm.") };
+            app.model.push(answer);
+            let answer = app.say(&agent, "Hello.").await.expect_json();
+            assert_eq!(answer["usage"]["context_tokens"], 910);
+        }
+        // Some servers do not say how much of it was thought.
+        app.model.push(Answer::text("Hi.").reasoning(&"Hm. ".repeat(7_000)).usage(900, 7_100));
+        app.say(&agent, "Hello.").await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), 1 + 4 * 2);
+        assert_eq!(app.model.requests().len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_question_that_is_refused_without_a_reason_is_asked_in_short() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        for number in 0..6 {
+            app.model.push(Answer::text(&format!("Answer {number}. {}", "word ".repeat(700))).without_usage());
+            app.say(&agent, "Tell me.").await.expect_json();
+        }
+        let context = app.context_ids(&agent).await;
+        app.model.clear_requests();
+        app.model.answer_with(|request| match request {
+            request if summarises(request) => Answer::text("In short."),
+            request if request.last_text().contains("Never") => Answer::error(400, "I do not like this."),
+            request if request.messages().len() > 4 => Answer::error(400, "Too much, in words of my own."),
+            _ => Answer::text("I go on."),
+        });
+        let refused = app.say(&agent, "Never?").await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.text().contains("I do not like this."), "{}", refused.text());
+        assert_eq!(questions(app).len(), 2, "a shorter one is tried once");
+        assert_eq!(app.context_ids(&agent).await, context, "and nothing has changed");
+        let answer = app.say(&agent, "And now?").await.expect_json();
+        assert_eq!(answer["messages"][0]["content"], "I go on.");
+        assert_eq!(app.context_ids(&agent).await.len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_seems_too_much_by_an_estimate_is_asked_all_the_same() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.model.answer_with(|_| Answer::text("I see.").usage(2_500, 5));
+        app.say(&agent, "Hi.").await.expect_json();
+        let code = format!("x{}\n", " ".repeat(40)).repeat(900);
+        app.say(&agent, &code).await.expect_json();
+        let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "detail": "high",
+            "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}});
+        let agent = app.brief_agent("all", json!({})).await;
+        app.say(&agent, "Hi.").await.expect_json();
+        let body = json!({"messages": [{"role": "user", "content": vec![image; 10]}]});
+        app.post(&format!("/v1/agents/{agent}/messages"), body).await.expect_json();
+        assert_eq!(app.context_ids(&agent).await.len(), 5);
+        assert!(!app.model.requests().iter().any(summarises));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_is_listed_before_the_summary_that_made_room_for_it() {
+    on_each_database(async |app| {
+        let agent = app.brief_agent("all", json!({})).await;
+        app.chat(&agent, 3).await;
+        let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), json!({})).await.expect_json();
+        let conversation = format!("/v1/conversations/{}/messages", crate::harness::id(&made));
+        app.post(&conversation, json!({"input": "Hi.", "streaming": false})).await.expect_json();
+        for path in [format!("/v1/agents/{agent}/messages"), conversation] {
+            let before = app.list(&format!("{path}?order=asc&limit=100")).await;
+            let last = before.as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+            app.model.push(overflow());
+            app.model.push(Answer::text("In short."));
+            app.model.push(Answer::text("I go on."));
+            let body = json!({"input": "And now?", "streaming": false});
+            let answer = app.post(&path, body).await.expect_json();
+            let new = app.list(&format!("{path}?order=asc&limit=100&after={last}")).await;
+            assert_eq!(new[0]["content"], "And now?", "{new}");
+            assert!(new[1]["content"].as_str().unwrap().contains("In short."), "{new}");
+            assert_eq!(new[2]["id"], answer["messages"][0]["id"]);
+            let run = answer["messages"][0]["run_id"].as_str().unwrap();
+            let of_run = app.list(&format!("/v1/runs/{run}/messages?order=asc")).await;
+            assert_eq!(of_run[0]["content"], "And now?", "{of_run}");
+            // The model reads the summary first.
+            app.post(&path, json!({"input": "Well?", "streaming": false})).await.expect_json();
+            let users = sent(&app.model.last_request(), "user");
+            assert!(users[0].contains("In short.") && users[1] == "And now?", "{users:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_summariser_holds_nothing_back_for_long() {
+    for database in TestDatabase::each() {
+        let app = &mut App::start(database, |server| server.env("MUISTI_COMPACTION_SECONDS", "1"));
+        for mode in ["all", "self_compact_all"] {
+            let settings = json!({"mode": mode, "model": "openai/text-summariser"});
+            let agent = app.brief_agent(mode, json!({"compaction_settings": settings})).await;
+            app.chat(&agent, 3).await;
+            app.model.answer_with(|request| match request.last_text().as_str() {
+                "One more." => Answer::text("Tight.").usage(7_500, 50),
+                "And now?" => Answer::text("Still here."),
+                _ => Answer::hang(),
+            });
+            let began = std::time::Instant::now();
+            let answer = app.say(&agent, "One more.").await.expect_json();
+            assert_eq!(answer["messages"][0]["content"], "Tight.");
+            assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+            let summary = app.summaries(&agent).await.remove(0);
+            assert!(summary["summary"].as_str().unwrap().contains("were left out without a summary"), "{summary}");
+            app.say(&agent, "And now?").await.expect_json();
+            // By hand that is an error, and the history is free when it comes.
+            let failed = app.post(&format!("/v1/agents/{agent}/summarize"), json!({})).await;
+            assert!(failed.status >= 400, "{}", failed.text());
+            let body = json!({"input": "And now?", "streaming": false, "agent_id": agent});
+            app.post("/v1/conversations/default/messages", body).await.expect_json();
+            app.model.answer_with(|_| Answer::text("Yes."));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_by_hand_gives_way_to_whoever_cancels_it() {
+    on_each_database(async |app| {
+        for (route, way) in [("messages/cancel", "cancel"), ("messages/reset-pending", "reset-pending")] {
+            for in_conversation in [false, true] {
+                app.model.answer_with(|request| match summarises(request) {
+                    true => Answer::hang(),
+                    false => Answer::text("Yes."),
+                });
+                let agent = app.brief_agent("all", json!({})).await;
+                let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), json!({})).await.expect_json();
+                let conversation = format!("/v1/conversations/{}", crate::harness::id(&made));
+                let (messages, compact, end) = match in_conversation {
+                    true => (
+                        format!("{conversation}/messages"),
+                        format!("{conversation}/compact"),
+                        format!("{conversation}/{way}"),
+                    ),
+                    false => (
+                        format!("/v1/agents/{agent}/messages"),
+                        format!("/v1/agents/{agent}/summarize"),
+                        format!("/v1/agents/{agent}/{route}"),
+                    ),
+                };
+                let say = json!({"input": "Well?", "streaming": false});
+                for _ in 0..3 {
+                    app.post(&messages, say.clone()).await.expect_json();
+                }
+                app.model.clear_requests();
+                let mut other = app.client();
+                let compacting = tokio::spawn(async move { other.post(&compact, &json!({})).await.unwrap() });
+                app.asked(1).await;
+                if in_conversation {
+                    let refused = app.post(&messages, say.clone()).await;
+                    assert_eq!(refused.status, 409);
+                    assert!(!refused.text().contains("run-"), "no run holds it: {}", refused.text());
+                }
+                let ended = app.post(&end, json!({})).await;
+                assert_eq!(ended.status, 200, "{end}: {}", ended.text());
+                let compacted = tokio::time::timeout(crate::harness::LIMIT, compacting).await.unwrap().unwrap();
+                assert_error(&compacted, 409, "broken off");
+                app.post(&messages, say).await.expect_json();
+                let listed = app.list(&format!("{messages}?order=asc&limit=100")).await;
+                let said = listed.as_array().unwrap().iter().filter(|row| row["message_type"] != "system_message");
+                assert_eq!(said.count(), 4 * 2, "nothing has changed");
+            }
+        }
     })
     .await;
 }

@@ -2,10 +2,14 @@
 
 use muisti_llm::ToolSpec;
 use muisti_orm::{
-    Conn, agents, conversations,
+    Conn,
+    agents::{self, AgentRow},
+    conversations,
     histories::{self, HistoryId},
     messages,
-    schema::{CompactionResponse, CompactionSettingsInput, MessageId, MessageRole, StoredMessage},
+    schema::{
+        CompactionResponse, CompactionSettingsInput, ContentPart, MessageId, MessageRole, StoredMessage, Timestamp,
+    },
     tools,
 };
 
@@ -15,11 +19,11 @@ use super::{
         hold::PATIENCE,
         loaded::{ChatModel, Loaded},
     },
-    CompactRequest, Trigger, compact, number,
+    CompactRequest, Compacted, Trigger, compact, number,
     plan::Ground,
     summary,
 };
-use crate::{Actor, Error, Result, prompt};
+use crate::{Actor, Error, Result, model, prompt};
 
 /// What a refusal begins with where there would be as many messages as before. Clients know it.
 const NOT_FEWER: &str = "Summarization failed to reduce the number of messages.";
@@ -33,7 +37,7 @@ impl AgentLoop {
     ///
     /// # Errors
     /// 404 for an unknown agent or conversation, 400 where there would be as many messages as before, 409 while a turn
-    /// works on the history for long, and what the model provider failed with.
+    /// works on the history for long or when this is broken off, and what the model provider failed with.
     pub async fn compact(
         &self,
         actor: &Actor,
@@ -42,15 +46,41 @@ impl AgentLoop {
     ) -> Result<CompactionResponse> {
         let services = &self.services;
         let actor = *actor;
+        model::compaction::check(overrides.as_ref())?;
         // Nobody waits for a history that is not there.
         services.db().read(move |conn| context_ids(conn, &actor, &history).map(drop)).await?;
         let held = services.hold(history, PATIENCE).await?;
+        match held.unless_broken_off(self.made(&actor, history, overrides.as_ref())).await {
+            Ok(Made { answer, compacted: Some((compacted, agent)) }) => {
+                let write = move |conn: &mut Conn| {
+                    compacted.store(conn, &actor, &history)?;
+                    Ok(prompt::rebuild_history(conn, actor.organization_id, &agent, &history)?)
+                };
+                held.write(write).await?;
+                Ok(answer)
+            }
+            done => {
+                held.give_back().await;
+                Ok(done?.answer)
+            }
+        }
+    }
+
+    /// The compaction of a history that nobody else works on. Nothing of it is stored.
+    async fn made(
+        &self,
+        actor: &Actor,
+        history: HistoryId,
+        overrides: Option<&CompactionSettingsInput>,
+    ) -> Result<Made> {
+        let services = &self.services;
+        let actor = *actor;
         let loaded = services.db().read(move |conn| read(conn, &actor, &history)).await?;
         let context = &loaded.context;
         if let Some(answer) = nothing_to_compact(context, &history)? {
-            return Ok(answer);
+            return Ok(Made { answer, compacted: None });
         }
-        let model = ChatModel::for_turn(services, &actor, &loaded, None).await?;
+        let chat = ChatModel::for_turn(services, &actor, &loaded, None).await?;
         let names: Vec<String> = loaded.tools.iter().map(|tool| tool.name.clone()).collect();
         let tools: Vec<ToolSpec> = loaded.tool_specs(&names);
         let request = CompactRequest {
@@ -60,11 +90,12 @@ impl AgentLoop {
             step: None,
             context,
             protected: 0,
-            model: &model,
+            system: None,
+            model: &chat,
             tools: &tools,
             trigger: Trigger::Manual,
             tokens_before: None,
-            overrides: overrides.as_ref(),
+            overrides,
             hard: false,
         };
         let compacted = compact(services, &actor, &request).await?.ok_or_else(|| not_fewer(context.len()))?;
@@ -77,14 +108,14 @@ impl AgentLoop {
             num_messages_before: number(before),
             num_messages_after: number(after),
         };
-        let agent = loaded.agent;
-        let write = move |conn: &mut Conn| {
-            compacted.store(conn, &actor, &history)?;
-            Ok(prompt::rebuild_history(conn, actor.organization_id, &agent, &history)?)
-        };
-        held.write(write).await?;
-        Ok(answer)
+        Ok(Made { answer, compacted: Some((compacted, loaded.agent)) })
     }
+}
+
+/// What is answered, and what is to be stored with it.
+struct Made {
+    answer: CompactionResponse,
+    compacted: Option<(Compacted, AgentRow)>,
 }
 
 fn context_ids(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<Vec<MessageId>> {
@@ -99,17 +130,18 @@ fn read(conn: &mut Conn, actor: &Actor, history: &HistoryId) -> Result<Loaded> {
     let organization = actor.organization_id;
     let ids = context_ids(conn, actor, history)?;
     let agent = agents::get(conn, organization, history.agent_id)?;
+    let agent = agent.ok_or_else(|| Error::missing("Agent", history.agent_id))?;
+    let mut context = messages::by_ids(conn, organization, &ids)?;
+    // As it will be stored: it may show what has long been shortened.
+    if let Some(first) = context.first_mut().filter(|first| first.role == MessageRole::System) {
+        let text = prompt::compile_in(conn, organization, &agent, history.conversation_id, Timestamp::now())?;
+        first.content = vec![ContentPart::text(text)];
+    }
     let conversation = match history.conversation_id {
         Some(conversation) => conversations::for_turn(conn, organization, conversation)?,
         None => None,
     };
-    Ok(Loaded {
-        agent: agent.ok_or_else(|| Error::missing("Agent", history.agent_id))?,
-        tools: tools::attached_to(conn, history.agent_id)?,
-        skills: Vec::new(),
-        context: messages::by_ids(conn, organization, &ids)?,
-        conversation,
-    })
+    Ok(Loaded { agent, tools: tools::attached_to(conn, history.agent_id)?, skills: Vec::new(), context, conversation })
 }
 
 /// The answer where no message could leave, without asking a model.

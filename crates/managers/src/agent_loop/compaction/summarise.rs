@@ -4,7 +4,7 @@
 //! use of what its provider has cached of it. Either way an answer is a text that is not empty; whatever else happens
 //! is an error, from which the caller goes on with something simpler.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use muisti_llm::{
@@ -21,8 +21,6 @@ use crate::{
     trace::{CallType, Outcome, Trace},
 };
 
-/// How long one answer may take. Small machines read a long transcript for minutes.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// The tokens that are left free for the summary when it is foreseen whether a request fits.
 const ROOM: i64 = 1_000;
 /// What the model is made to say to its instructions where that is wished for.
@@ -37,13 +35,34 @@ pub(super) struct Written {
     pub(super) usage: Option<Usage>,
 }
 
-/// On whose behalf models are asked, for the record that is kept of it.
+/// Until when a compaction may take, whatever is tried in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    pub(super) fn in_(patience: Duration) -> Self {
+        Self(Instant::now() + patience)
+    }
+
+    /// Half of the time that is left, for what something else comes after if it fails.
+    pub(super) fn half(self) -> Self {
+        Self::in_(self.left() / 2)
+    }
+
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// On whose behalf models are asked, and how long.
+#[derive(Clone, Copy)]
 pub(super) struct Desk<'a> {
     pub(super) services: &'a Services,
     pub(super) actor: &'a Actor,
     pub(super) agent_id: AgentId,
     pub(super) run_id: Option<RunId>,
     pub(super) step_id: Option<StepId>,
+    pub(super) deadline: Deadline,
 }
 
 /// A model that reads transcripts, with limits of its own.
@@ -59,14 +78,18 @@ impl Summariser {
         actor: &Actor,
         settings: &CompactionSettings,
         own: &ChatModel,
+        deadline: Deadline,
     ) -> Vec<Self> {
         let own_handle = own.config.handle.as_deref();
         let other = settings.model.as_deref().filter(|handle| Some(*handle) != own_handle);
         let mut models = Vec::with_capacity(2);
         if let Some(handle) = other {
-            match Self::named(services, actor, handle, settings).await {
-                Ok(summariser) => models.push(summariser),
-                Err(error) => tracing::info!(%error, handle, "the agent's own model summarises"),
+            // Providers may have to be asked for what they have.
+            let named = Self::named(services, actor, handle, settings);
+            match tokio::time::timeout(deadline.half().left(), named).await {
+                Ok(Ok(summariser)) => models.push(summariser),
+                Ok(Err(error)) => tracing::info!(%error, handle, "the agent's own model summarises"),
+                Err(_) => tracing::warn!(handle, "no provider names this model in time; the agent's own summarises"),
             }
         }
         let mut config = own.config.clone();
@@ -152,11 +175,12 @@ fn too_long(model: &ChatModel) -> LlmError {
 
 impl Desk<'_> {
     /// The agent's own summary of its conversation so far: the request is the one of a step, with the prompt as the
-    /// user's next message. One that is known to be too long is not made.
+    /// user's next message. One that is known to be too long is not made. `context` is the messages, and what is read
+    /// in the place of the system message among them.
     pub(super) async fn by_the_agent(
         &self,
         model: &ChatModel,
-        context: &[StoredMessage],
+        (context, system): (&[StoredMessage], Option<&str>),
         tools: &[ToolSpec],
         settings: &CompactionSettings,
         tokens: i64,
@@ -165,7 +189,7 @@ impl Desk<'_> {
         if window > 0 && tokens > window {
             return Err(too_long(model));
         }
-        let mut messages = context::to_chat(context, None, window);
+        let mut messages = context::to_chat(context, system, window);
         if !matches!(messages.last(), Some(ChatMessage::Assistant { .. })) {
             messages.push(ChatMessage::assistant(PAUSE));
         }
@@ -180,7 +204,7 @@ impl Desk<'_> {
         self.ask(model, request, settings).await
     }
 
-    /// One answer, whole, in bounded time.
+    /// One answer, whole, before the deadline.
     async fn ask(
         &self,
         model: &ChatModel,
@@ -188,8 +212,9 @@ impl Desk<'_> {
         settings: &CompactionSettings,
     ) -> Result<Written, LlmError> {
         let provider = model.provider.name();
-        let answer = tokio::time::timeout(PATIENCE, whole_answer(model, &request)).await.unwrap_or_else(|_| {
-            let message = format!("The model took longer than {} seconds to write a summary.", PATIENCE.as_secs());
+        let patience = self.deadline.left();
+        let answer = tokio::time::timeout(patience, whole_answer(model, &request)).await.unwrap_or_else(|_| {
+            let message = format!("The model took longer than {} seconds to write a summary.", patience.as_secs());
             Err(LlmError::new(LlmErrorKind::Timeout, provider, message))
         });
         self.record(model, request, settings, &answer);

@@ -97,6 +97,7 @@ impl World {
             step: None,
             context,
             protected: 0,
+            system: None,
             model: &self.chat,
             tools: &tools,
             trigger,
@@ -365,14 +366,14 @@ async fn ten_thousand_messages_go_through_a_small_window() {
         let turn = turn(world.agent.id, number);
         unstored.extend(turn.iter().cloned());
         context.extend(turn);
-        if gauge.tokens(&context, &[]) <= threshold(WINDOW) {
+        if gauge.tokens(Load { context: &context, system: None, tools: &[] }) <= threshold(WINDOW) {
             continue;
         }
         let compacted = world.try_compact(&context, Trigger::PostStep).await.unwrap().unwrap();
         assert_whole(&compacted, &context);
         compactions += 1;
         assert_eq!(compacted.text, format!("Summary {compactions}"));
-        assert!(gauge.tokens(&compacted.context, &[]) < threshold(WINDOW));
+        assert!(gauge.tokens(Load { context: &compacted.context, system: None, tools: &[] }) < threshold(WINDOW));
         context.clone_from(&compacted.context);
         let new = std::mem::take(&mut unstored);
         let store = move |conn: &mut Conn| {
