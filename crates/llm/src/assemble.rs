@@ -127,7 +127,7 @@ fn extend(all: &mut Option<Vec<TokenLogprob>>, more: Option<&[TokenLogprob]>) {
 }
 
 /// An id for a call that came without one: `call_` and eight hex digits.
-pub(crate) fn new_tool_call_id() -> String {
+pub fn new_tool_call_id() -> String {
     let mut id = Uuid::new_v4().simple().to_string();
     id.truncate(8);
     format!("call_{id}")

@@ -1,10 +1,10 @@
 //! One question to the model, with a shorter context if this one is too long for it.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use futures::StreamExt;
-use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, LlmError};
-use muisti_orm::schema::{MessageId, Timestamp};
+use muisti_llm::{Assembler, ChatAnswer, ChatEvent, ChatRequest, LlmError, new_tool_call_id};
+use muisti_orm::schema::{MessageId, StoredMessage, Timestamp};
 
 use super::{
     asking::{chat_request, in_parallel, system_text},
@@ -150,11 +150,12 @@ impl Turn {
         let mut deltas = Deltas::new(message_id, step.id, self.run_id, only_first_call, waits, set, pieces);
         self.times.llm_request_start_ns = nanoseconds(Timestamp::now());
         self.times.llm_request_ns = None;
+        let known = call_ids(&loaded.context);
         let asked = Instant::now();
         let mut events = model.provider.chat(request).await?;
         let mut assembler = Assembler::new();
         while let Some(event) = events.next().await {
-            let event = without_nul(event?);
+            let event = with_an_id_of_its_own(without_nul(event?), &known);
             self.sink.first_sign();
             assembler.push(&event);
             if self.sink.wants_tokens() {
@@ -172,6 +173,23 @@ fn without_nul(mut event: ChatEvent) -> ChatEvent {
         && text.contains('\0')
     {
         text.retain(|character| character != '\0');
+    }
+    event
+}
+
+/// The ids of all calls in this history.
+fn call_ids(history: &[StoredMessage]) -> HashSet<&str> {
+    history.iter().flat_map(|message| &message.tool_calls).map(|call| call.id.as_str()).collect()
+}
+
+/// Some models and gateways count the calls of each answer anew. What is answered or approved by its id would be
+/// another call then, so a call whose id is `known` gets a new one, before anybody has seen it. The first piece of a call
+/// decides on its id.
+fn with_an_id_of_its_own(mut event: ChatEvent, known: &HashSet<&str>) -> ChatEvent {
+    if let ChatEvent::ToolCall { id: Some(id), .. } = &mut event
+        && known.contains(id.as_str())
+    {
+        *id = new_tool_call_id();
     }
     event
 }

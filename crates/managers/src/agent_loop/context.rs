@@ -1,10 +1,10 @@
 //! From the stored history to what a model is asked.
 //!
 //! Stored rows keep what happened; providers want a strict dialogue: every call answered, nothing answered twice,
-//! nothing empty. What does not fit is mended here, in the copy that is sent, so no stored history can make an agent
-//! unusable.
+//! nothing empty, no id used again. What does not fit is mended here, in the copy that is sent, and names and arguments
+//! that a provider would not take where its wire is written. So no stored history can make an agent unusable.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use muisti_llm::{ChatMessage, ChatPart, ToolCallOut};
 use muisti_orm::schema::{
@@ -30,8 +30,8 @@ pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_w
                 chat.push(ChatMessage::system(system.map_or_else(|| text_of(&message.content), str::to_owned)));
             }
             MessageRole::Tool | MessageRole::Function => {
-                for (tool_call_id, content, images) in answers_of(message) {
-                    if open.answer(&tool_call_id) {
+                for (id, content, images) in answers_of(message) {
+                    if let Some(tool_call_id) = open.answer(&id) {
                         let content = clip::text(content, return_limit);
                         chat.push(ChatMessage::Tool { tool_call_id, content, images });
                     }
@@ -53,52 +53,75 @@ pub(super) fn to_chat(history: &[StoredMessage], system: Option<&str>, context_w
     chat
 }
 
-/// The calls that wait for their return, in order, and all that were ever answered or asked.
+/// The calls that wait for their return, in order, and all ids that were ever used.
 #[derive(Default)]
 struct Calls {
-    waiting: Vec<String>,
-    seen: HashSet<String>,
+    waiting: Vec<Asked>,
+    /// How often a call had this id.
+    used: HashMap<String, usize>,
+}
+
+/// A call that waits for its return.
+struct Asked {
+    /// Its id in the history.
+    stored: String,
+    /// Its id in the request.
+    sent: String,
 }
 
 impl Calls {
-    /// Whether a return for this call may be sent: the call is there and has none yet.
-    fn answer(&mut self, id: &str) -> bool {
-        let found = self.waiting.iter().position(|waiting| waiting == id);
-        found.map(|index| self.waiting.remove(index)).is_some()
+    /// The id that a call is sent with; none if the answer that it is of has a call with its id already.
+    ///
+    /// Histories may have come from models that count the calls of every answer anew. A later call with a known id is
+    /// another call all the same, and gets an id of its own, which is the same in every request.
+    fn ask(&mut self, id: &str) -> Option<String> {
+        if self.waiting.iter().any(|call| call.stored == id) {
+            return None;
+        }
+        let mut sent = id.to_owned();
+        while self.used.contains_key(&sent) {
+            let times = self.used.entry(id.to_owned()).or_default();
+            *times += 1;
+            sent = format!("{id}-{times}");
+        }
+        self.used.insert(sent.clone(), 1);
+        self.waiting.push(Asked { stored: id.to_owned(), sent: sent.clone() });
+        Some(sent)
+    }
+
+    /// The id that a return for this call is sent with; none if there is no such call, or it has its return already.
+    fn answer(&mut self, id: &str) -> Option<String> {
+        let found = self.waiting.iter().position(|call| call.stored == id);
+        found.map(|index| self.waiting.remove(index).sent)
     }
 
     /// Answers what is still waiting, before anything else is said.
     fn close(&mut self, chat: &mut Vec<ChatMessage>) {
-        chat.extend(self.waiting.drain(..).map(|id| ChatMessage::tool(id, NO_RETURN)));
+        chat.extend(self.waiting.drain(..).map(|call| ChatMessage::tool(call.sent, NO_RETURN)));
     }
 }
 
 fn push_assistant(chat: &mut Vec<ChatMessage>, message: &StoredMessage, open: &mut Calls) {
-    let text = Some(text_of(&message.content)).filter(|text| !text.is_empty());
-    let mut calls: Vec<ToolCallOut> = Vec::new();
-    for call in &message.tool_calls {
-        if open.seen.insert(call.id.clone()) {
-            calls.push(ToolCallOut {
-                id: call.id.clone(),
-                name: call.function.name.clone(),
-                arguments: call.function.arguments.clone(),
-            });
-        }
-    }
+    let calls_of = |open: &mut Calls| -> Vec<ToolCallOut> {
+        let calls = message.tool_calls.iter().filter_map(|call| {
+            let (name, arguments) = (call.function.name.clone(), call.function.arguments.clone());
+            Some(ToolCallOut { id: open.ask(&call.id)?, name, arguments })
+        });
+        calls.collect()
+    };
     // An approval request right after the calls that needed none belongs to the same answer of the model.
     if message.role == MessageRole::Approval
         && let Some(ChatMessage::Assistant { tool_calls, .. }) = chat.last_mut()
     {
-        open.waiting.extend(calls.iter().map(|call| call.id.clone()));
-        tool_calls.append(&mut calls);
+        tool_calls.extend(calls_of(open));
         return;
     }
     open.close(chat);
-    if text.is_none() && calls.is_empty() {
-        return;
+    let text = Some(text_of(&message.content)).filter(|text| !text.is_empty());
+    let calls = calls_of(open);
+    if text.is_some() || !calls.is_empty() {
+        chat.push(ChatMessage::Assistant { text, reasoning: None, tool_calls: calls, name: None });
     }
-    open.waiting.extend(calls.iter().map(|call| call.id.clone()));
-    chat.push(ChatMessage::Assistant { text, reasoning: None, tool_calls: calls, name: None });
 }
 
 /// The returns of a tool row with the ids of their calls; old rows have only their text.
@@ -203,5 +226,91 @@ pub(super) fn omit_images(chat: &mut [ChatMessage]) {
             }
             ChatMessage::System { .. } | ChatMessage::Assistant { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muisti_orm::schema::{AgentId, FunctionToolCall, StoredToolReturn, ToolStatus};
+
+    use super::*;
+
+    fn row(role: MessageRole, text: &str) -> StoredMessage {
+        StoredMessage::new(AgentId::random(), role, vec![ContentPart::text(text.to_owned())])
+    }
+
+    fn calls(role: MessageRole, ids: &[&str]) -> StoredMessage {
+        let tool_calls = ids.iter().map(|id| FunctionToolCall::new(*id, "f", "{}")).collect();
+        StoredMessage { tool_calls, ..row(role, "") }
+    }
+
+    fn returns(entries: &[(&str, &str)]) -> StoredMessage {
+        let value = |(id, text): &(&str, &str)| StoredToolReturn {
+            tool_call_id: Some((*id).to_owned()),
+            status: ToolStatus::Success,
+            stdout: None,
+            stderr: None,
+            func_response: Some(ToolReturnValue::Text((*text).to_owned())),
+        };
+        StoredMessage { tool_returns: entries.iter().map(value).collect(), ..row(MessageRole::Tool, "") }
+    }
+
+    /// A line for each message: the ids of its calls, or that of the call that it answers and the answer.
+    fn sent(history: &[StoredMessage]) -> Vec<String> {
+        let line = |message: &ChatMessage| match message {
+            ChatMessage::Assistant { tool_calls, .. } => {
+                tool_calls.iter().map(|call| call.id.as_str()).collect::<Vec<_>>().join(" ")
+            }
+            ChatMessage::Tool { tool_call_id, content, .. } => format!("{tool_call_id}: {content}"),
+            ChatMessage::System { .. } | ChatMessage::User { .. } => "-".to_owned(),
+        };
+        to_chat(history, None, 8_192).iter().map(line).collect()
+    }
+
+    #[test]
+    fn calls_with_an_id_that_was_used_before_get_another_and_so_do_their_returns() {
+        let (assistant, approval) = (MessageRole::Assistant, MessageRole::Approval);
+        let history = [
+            calls(assistant, &["c", "d"]),
+            returns(&[("d", "1"), ("c", "2")]),
+            calls(assistant, &["c"]),
+            returns(&[("c", "3")]),
+            row(MessageRole::User, "Go on."),
+            calls(assistant, &["c-2"]),
+            calls(approval, &["c"]),
+            returns(&[("c", "4"), ("c-2", "5")]),
+        ];
+        let expected = ["c d", "d: 1", "c: 2", "c-2", "c-2: 3", "-", "c-2-2 c-3", "c-3: 4", "c-2-2: 5"];
+        assert_eq!(sent(&history), expected);
+        assert_eq!(sent(&history[..5]), expected[..6], "what follows changes nothing in what went before");
+    }
+
+    #[test]
+    fn an_image_that_is_none_is_left_out_and_one_that_is_called_another_is_called_what_it_is() {
+        let image = |media_type: &str, data: &str| {
+            let source = serde_json::json!({ "type": "base64", "media_type": media_type, "data": data });
+            serde_json::from_value(serde_json::json!({ "type": "image", "source": source })).unwrap()
+        };
+        let content = vec![image("image/png", "aGVsbG8="), image("image/tiff", "iVBORw0KGgo=")];
+        let mut chat = to_chat(&[StoredMessage::new(AgentId::random(), MessageRole::User, content)], None, 8_192);
+        let note = || ChatPart::Text(NO_IMAGE.to_owned());
+        let ChatMessage::User { parts, .. } = &chat[0] else { panic!() };
+        assert_eq!(parts[0], note());
+        assert!(matches!(&parts[1], ChatPart::Image { media_type, .. } if media_type == "image/png"));
+        assert!(shows_images(&chat));
+        omit_images(&mut chat);
+        assert!(!shows_images(&chat));
+        assert_eq!(chat, [ChatMessage::User { parts: vec![note(), note()], name: None }]);
+    }
+
+    #[test]
+    fn each_call_of_an_answer_is_answered_once_and_nothing_else_is() {
+        let history = [
+            calls(MessageRole::Assistant, &["a", "a", "b"]),
+            returns(&[("a", "1"), ("a", "2"), ("x", "3")]),
+            row(MessageRole::User, "Go on."),
+            returns(&[("b", "4")]),
+        ];
+        assert_eq!(sent(&history), ["a b", "a: 1", &format!("b: {NO_RETURN}"), "-"]);
     }
 }
