@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use muisti_llm::{ChatAnswer, FinishReason, Usage};
+use muisti_llm::{ChatAnswer, FinishReason, Usage, json::tool_arguments};
 use muisti_orm::{
     schema::{
         ContentPart, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent, StepId,
@@ -10,6 +10,7 @@ use muisti_orm::{
     },
     steps,
 };
+use serde_json::Value;
 
 use super::{
     ask::{Asked, nanoseconds},
@@ -18,6 +19,7 @@ use super::{
     draft::Draft,
     halt::Turned,
     loaded::{ChatModel, Loaded},
+    request::TurnRequest,
     room::tokens_that_stay,
     style::{Next, Style, heartbeat, must_still_call},
     turn::{Commit, Turn, Work},
@@ -112,7 +114,7 @@ impl Turn {
         }
         self.held_back = answer.finish == Some(FinishReason::ContentFilter);
         let out_of_tokens = answer.finish == Some(FinishReason::Length);
-        let wakes = take_what_is_for_the_server(style, &mut answer, loaded);
+        let wakes = take_what_is_for_the_server(style, &mut answer, loaded, &self.request);
         let mut assistant = assistant_message(self, &step, message_id, answer, model);
         let misruled = self.set_in(&mut assistant, wakes, loaded, &allowed);
 
@@ -224,7 +226,7 @@ impl Turn {
         let required = self.rules.still_required(&names);
         let reminder = (!required.is_empty()).then(|| self.in_the_user_s_place(&must_still_call(&required), loaded));
         let stop = match (&reminder, self.is_last()) {
-            (None, _) if out_of_tokens => Some(StopReason::MaxTokensExceeded),
+            (None, _) if out_of_tokens && !assistant.content.is_empty() => Some(StopReason::MaxTokensExceeded),
             (None, _) => Some(StopReason::EndTurn),
             (Some(_), true) => Some(StopReason::MaxSteps),
             (Some(_), false) => None,
@@ -239,29 +241,37 @@ impl Turn {
     }
 }
 
-/// Takes the arguments for the server out of an answer's call: what the model thought becomes text. Gives whether the
-/// model asks to be woken again.
-fn take_what_is_for_the_server(style: Style, answer: &mut ChatAnswer, loaded: &Loaded) -> bool {
-    if !style.one_call_only() {
-        return false;
-    }
+/// Takes the arguments for the server out of an answer's calls, which agents of the current types write by habit of
+/// their models. What one of an older type thought becomes text. Gives whether the model asks to be woken again.
+fn take_what_is_for_the_server(style: Style, answer: &mut ChatAnswer, loaded: &Loaded, request: &TurnRequest) -> bool {
     let mut thoughts = None;
     let mut wakes = false;
-    if let Some(call) = answer.tool_calls.first_mut()
-        && let Ok(arguments) = muisti_llm::json::tool_arguments(&call.arguments)
-    {
-        let tool = loaded.tools.iter().find(|tool| tool.name == call.name);
-        let parameters = tool.and_then(|tool| tool.json_schema.as_ref()).and_then(|schema| schema.get("parameters"));
-        let taken = style.take(arguments, parameters.unwrap_or(&serde_json::Value::Null));
-        call.arguments = serde_json::Value::Object(taken.arguments).to_string();
-        (thoughts, wakes) = (taken.thoughts, taken.heartbeat);
+    for call in &mut answer.tool_calls {
+        let Ok(arguments) = tool_arguments(&call.arguments) else { continue };
+        let written = arguments.len();
+        let taken = style.take(arguments, &own_parameters(&call.name, loaded, request));
+        // What has nothing to be taken out stays as the model wrote it.
+        if style.one_call_only() || taken.arguments.len() < written {
+            call.arguments = Value::Object(taken.arguments).to_string();
+        }
+        thoughts = thoughts.or(taken.thoughts);
+        wakes |= taken.heartbeat;
     }
     answer.text = style.text(answer.text.take(), thoughts.as_deref());
     wakes
 }
 
-/// The model's answer as it is stored. Arguments that are no JSON would make later requests fail, so they are not kept
-/// as the model wrote them.
+/// The schema of a tool's own arguments; null if there is no such tool.
+fn own_parameters(tool: &str, loaded: &Loaded, request: &TurnRequest) -> Value {
+    if let Some(tool) = request.client_tools.iter().find(|known| known.name == tool) {
+        return tool.parameters.clone().map_or(Value::Null, Value::Object);
+    }
+    let schema = loaded.tools.iter().find(|known| known.name == tool).and_then(|tool| tool.json_schema.as_ref());
+    schema.and_then(|schema| schema.get("parameters")).cloned().unwrap_or(Value::Null)
+}
+
+/// The model's answer as it is stored: with its calls as the model wrote them, readable or not. What a provider would
+/// not take of them is mended when they are sent.
 fn assistant_message(
     turn: &Turn,
     step: &OpenStep,
