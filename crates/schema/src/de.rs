@@ -1,9 +1,50 @@
 //! How single fields are read where the type alone does not say it: strict in requests, lenient in what is stored.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{Patch, WireEnum};
+
+/// A whole number in a request, which may be written with a fraction of zero or as text.
+pub(crate) struct WholeNumber(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeNumberVisitor)
+    }
+}
+
+struct WholeNumberVisitor;
+
+impl de::Visitor<'_> for WholeNumberVisitor {
+    type Value = WholeNumber;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("i64")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<WholeNumber, E> {
+        Ok(WholeNumber(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+        let whole = i64::try_from(number).ok().map(WholeNumber);
+        whole.ok_or_else(|| E::invalid_type(de::Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
+        // As text a whole number has no fraction.
+        let whole = number.to_string().parse().ok().map(WholeNumber);
+        whole.ok_or_else(|| E::invalid_type(de::Unexpected::Float(number), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<WholeNumber, E> {
+        let whole = text.trim().parse().ok().map(WholeNumber);
+        whole.ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))
+    }
+}
 
 /// A request field that may be missing but not null.
 pub(crate) fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {

@@ -6,6 +6,7 @@ use utoipa::{PartialSchema, ToSchema, openapi};
 
 use crate::{
     AgentId, CompactionSettingsInput, InputMessage, InvalidId, MessageContent, MessageType, RunId,
+    de::WholeNumber,
     tagged::{Components, merged},
 };
 
@@ -107,13 +108,22 @@ pub struct ClientSkill {
     pub location: String,
 }
 
+/// What is wrong with a request that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestFault {
+    /// The way to the value that is wrong, from `body` on. None for what the API says in a plain sentence.
+    pub location: &'static [&'static str],
+    /// What is wrong, as a sentence.
+    pub message: String,
+}
+
 /// Every member that a request of this module may have. They are read through this one flat struct, so that a
 /// request can be nested in Rust and flat in JSON.
 #[derive(Deserialize)]
 struct AnyRequest {
     messages: Option<Vec<InputMessage>>,
     input: Option<MessageContent>,
-    max_steps: Option<i64>,
+    max_steps: Option<WholeNumber>,
     use_assistant_message: Option<bool>,
     assistant_message_tool_name: Option<String>,
     assistant_message_tool_kwarg: Option<String>,
@@ -124,7 +134,7 @@ struct AnyRequest {
     override_model: Option<String>,
     include_compaction_messages: Option<bool>,
     return_logprobs: Option<bool>,
-    top_logprobs: Option<i64>,
+    top_logprobs: Option<WholeNumber>,
     return_token_ids: Option<bool>,
     override_system: Option<String>,
     system: Option<String>,
@@ -152,7 +162,7 @@ impl From<AnyRequest> for SendRequest {
         Self {
             messages: any.messages,
             input: any.input,
-            max_steps: any.max_steps.unwrap_or(DEFAULT_MAX_STEPS),
+            max_steps: any.max_steps.map_or(DEFAULT_MAX_STEPS, |number| number.0),
             use_assistant_message: any.use_assistant_message.unwrap_or(true),
             assistant_message_tool_name: any
                 .assistant_message_tool_name
@@ -167,7 +177,7 @@ impl From<AnyRequest> for SendRequest {
             override_model: any.override_model,
             include_compaction_messages: any.include_compaction_messages.unwrap_or(false),
             return_logprobs: any.return_logprobs.unwrap_or(false),
-            top_logprobs: any.top_logprobs,
+            top_logprobs: any.top_logprobs.map(|number| number.0),
             return_token_ids: any.return_token_ids.unwrap_or(false),
             override_system: any.override_system.or(any.system),
         }
@@ -208,24 +218,27 @@ impl SendRequest {
     ///
     /// # Errors
     ///
-    /// What is wrong, as a sentence: both or neither of the two given, no message in the list, fewer than one step,
-    /// or `top_logprobs` outside of 0 to 20.
-    pub fn checked_messages(&self) -> Result<Vec<InputMessage>, String> {
+    /// What is wrong: both or neither of the two given, no message in the list, fewer than one step, or `top_logprobs`
+    /// outside of 0 to 20.
+    pub fn checked_messages(&self) -> Result<Vec<InputMessage>, RequestFault> {
+        let fault = |location, message: &str| Err(RequestFault { location, message: message.to_owned() });
         let messages = match (&self.messages, &self.input) {
-            (Some(_), Some(_)) => return Err("Give either 'messages' or 'input', not both.".to_owned()),
-            (None, None) => return Err("Give 'messages', or 'input' with what the user says.".to_owned()),
+            (Some(_), Some(_)) => return fault(&["body"], "Give either 'messages' or 'input', not both."),
+            (None, None) => return fault(&["body"], "Give 'messages', or 'input' with what the user says."),
             (Some(messages), None) => messages.clone(),
             (None, Some(input)) => vec![InputMessage::user(input.clone())],
         };
         if messages.is_empty() {
-            return Err("Messages must not be empty".to_owned());
+            return fault(&[], "Messages must not be empty");
         }
         if self.max_steps < 1 {
-            return Err(format!("'max_steps' must be at least 1, not {}.", self.max_steps));
+            let message = format!("'max_steps' must be at least 1, not {}.", self.max_steps);
+            return fault(&["body", "max_steps"], &message);
         }
         match self.top_logprobs {
             Some(number) if !(0..=20).contains(&number) => {
-                Err(format!("'top_logprobs' must be between 0 and 20, not {number}."))
+                let message = format!("'top_logprobs' must be between 0 and 20, not {number}.");
+                fault(&["body", "top_logprobs"], &message)
             }
             _ => Ok(messages),
         }
@@ -571,11 +584,27 @@ mod tests {
     fn only_one_of_messages_and_input_may_be_given_and_not_nothing() {
         let check = |json| serde_json::from_value::<SendRequest>(json).unwrap().checked_messages();
         assert_eq!(check(json!({"input": "Hi"})).unwrap(), [InputMessage::user("Hi")]);
-        assert!(check(json!({"input": "Hi", "messages": []})).is_err());
-        assert!(check(json!({})).is_err());
-        assert_eq!(check(json!({"messages": []})).unwrap_err(), "Messages must not be empty");
-        assert!(check(json!({"input": "Hi", "max_steps": 0})).unwrap_err().contains("max_steps"));
-        assert!(check(json!({"input": "Hi", "top_logprobs": 21})).unwrap_err().contains("21"));
+        assert_eq!(check(json!({"input": "Hi", "messages": []})).unwrap_err().location, ["body"]);
+        assert_eq!(check(json!({})).unwrap_err().location, ["body"]);
+        let empty = check(json!({"messages": []})).unwrap_err();
+        assert_eq!((empty.location, empty.message.as_str()), (&[][..], "Messages must not be empty"));
+        assert_eq!(check(json!({"input": "Hi", "max_steps": 0})).unwrap_err().location, ["body", "max_steps"]);
+        assert!(check(json!({"input": "Hi", "top_logprobs": 21})).unwrap_err().message.contains("21"));
+    }
+
+    #[test]
+    fn numbers_of_a_request_may_be_written_as_other_languages_write_them() {
+        let steps = |number| {
+            let request = serde_json::from_value::<SendRequest>(json!({"input": "Hi", "max_steps": number}));
+            request.map(|request| request.max_steps).map_err(|error| error.to_string())
+        };
+        for number in [json!(5), json!(5.0), json!("5"), json!(" 5 ")] {
+            assert_eq!(steps(number), Ok(5));
+        }
+        assert_eq!(steps(Value::Null), Ok(DEFAULT_MAX_STEPS));
+        for other in [json!(5.5), json!("many"), json!("5.5"), json!(1e300), json!(u64::MAX), json!(true), json!([5])] {
+            assert!(steps(other.clone()).unwrap_err().ends_with("expected i64"), "{other}");
+        }
     }
 
     #[test]

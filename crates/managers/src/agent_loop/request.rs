@@ -77,19 +77,24 @@ impl TurnRequest {
 /// # Errors
 /// 422 for fields that break their rules.
 pub(super) fn check(request: &SendRequest, stream: &StreamOptions) -> Result<Vec<InputMessage>> {
-    let refuse = |message| Error::Unprocessable(vec![FieldError::request(message)]);
+    let refuse = |fault| Error::Unprocessable(vec![fault]);
     if let Some(conflict) = stream.conflict() {
-        return Err(refuse(conflict));
+        return Err(refuse(FieldError::request(conflict)));
     }
     let tools = request.client_tools.as_ref().map_or(0, Vec::len);
     if tools > MAX_CLIENT_TOOLS {
-        return Err(refuse(format!("One request brings at most {MAX_CLIENT_TOOLS} client tools along, not {tools}.")));
+        let message = format!("One request brings at most {MAX_CLIENT_TOOLS} client tools along, not {tools}.");
+        return Err(refuse(FieldError::body("client_tools", message)));
     }
-    let messages = request.checked_messages().and_then(|messages| match messages.len() {
-        0..=MAX_MESSAGES => Ok(messages),
-        many => Err(format!("One request carries at most {MAX_MESSAGES} messages, not {many}.")),
-    });
-    messages.map_err(refuse)
+    let messages = request.checked_messages().map_err(|fault| {
+        let location = fault.location.iter().map(|&part| part.to_owned()).collect();
+        refuse(FieldError { location, ..FieldError::request(fault.message) })
+    })?;
+    if messages.len() > MAX_MESSAGES {
+        let message = format!("One request carries at most {MAX_MESSAGES} messages, not {}.", messages.len());
+        return Err(refuse(FieldError::body("messages", message)));
+    }
+    Ok(messages)
 }
 
 /// The stored form of a request's messages. Only the first may answer an approval request.
@@ -123,9 +128,14 @@ pub(super) fn to_stored(history: HistoryId, run: RunId, messages: Vec<InputMessa
 }
 
 fn said(history: HistoryId, index: usize, message: MessageCreate) -> Result<StoredMessage> {
-    let empty = |part: &ContentPart| part.as_text().is_some_and(|text| text.trim_matches('\0').is_empty());
+    // Parts of other kinds are those of answers: a model is not shown them in what is said to it.
+    let says_something = |part: &ContentPart| match part {
+        ContentPart::Text(text) => !text.text.trim_matches('\0').is_empty(),
+        ContentPart::Image(_) => true,
+        _ => false,
+    };
     let content = message.content.into_parts();
-    if content.iter().all(empty) {
+    if !content.iter().any(says_something) {
         return Err(Error::BadRequest(format!(
             "Message content is empty or invalid: message {index} of the request has empty content in it. Give it \
              some text or an image."
