@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     another_node, assert_gapless, block, ended,
-    harness::{App, LIMIT, each, id, on_each_database},
+    harness::{App, LIMIT, each, id, on_each_database, when},
     history, in_background, is, kinds, messages_of, new_agent, note, on_two_nodes, read_all, read_until, replay,
     run_of, said, wait_for_model,
 };
@@ -115,6 +115,42 @@ async fn a_server_that_was_frozen_for_longer_than_a_lease_drops_what_others_carr
         assert_eq!(ended(&mut app.client(), &run).await["status"], "completed");
         let answer = app.client().post(&messages_of(&agent), &json!({ "input": "Well?" })).await.unwrap();
         answer.expect_json();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_of_a_server_that_was_frozen_hears_how_its_run_was_settled() {
+    on_two_nodes(async |app, other| {
+        let streamed = new_agent(app, json!({})).await;
+        app.model.push(Answer::text("Too late.").held());
+        let body = json!({ "input": "Hi.", "streaming": true });
+        let mut stream = app.client().stream(&messages_of(&streamed), &body).await.unwrap();
+        let mut events = read_until(&mut stream, ping).await;
+        wait_for_model(app, 1);
+        let asked = new_agent(app, json!({})).await;
+        app.model.push(Answer::text("Too late.").held());
+        let (mut client, path) = (app.client(), messages_of(&asked));
+        let bare = tokio::spawn(async move { client.post(&path, &json!({ "input": "Hi." })).await.unwrap() });
+        wait_for_model(app, 2);
+        app.server.freeze();
+        app.model.release();
+        let run = ended(&mut other.client(), &run_of(&events)).await;
+        for agent in [&streamed, &asked] {
+            let runs = format!("/v1/runs/?agent_id={agent}");
+            when(&mut other.client(), &runs, |runs| runs[0]["completed_at"].is_string()).await;
+        }
+        app.server.go_on();
+        events.extend(read_all(stream).await);
+        assert_eq!(kinds(&events), ["ping", "stop_reason", "error_message", "[DONE]"]);
+        let error = events[2].json();
+        assert_eq!(error["error_type"], "server_interrupted");
+        assert_eq!(error, run["metadata"]["error"], "as the run has it");
+        assert!(error["detail"].as_str().unwrap().contains("in the history"), "{error}");
+        let answer = bare.await.unwrap();
+        assert_eq!((answer.status, answer.header("x-should-retry")), (503, None), "{}", answer.text());
+        assert!(answer.text().contains("Send it again"), "{}", answer.text());
+        assert_eq!(said(&mut other.client(), &streamed).await, ["user_message"]);
     })
     .await;
 }

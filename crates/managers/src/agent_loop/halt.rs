@@ -8,6 +8,7 @@ use muisti_orm::{
 use super::{
     ending::{Early, Keep},
     failure::Failure,
+    repeat::{self, Told},
     turn::Turn,
 };
 use crate::{Error, Result};
@@ -57,11 +58,13 @@ impl Turn {
                 return Err(Error::Unavailable(format!("Run {} is carried on by another server.", self.run_id)));
             }
             Halt::Stopped => Some(Error::Interrupted { kept: self.is_kept() }),
-            Halt::Lost => return Err(self.lost()),
+            Halt::Lost if self.request.stream.background => return Err(self.lost()),
+            Halt::Lost => return self.settled_elsewhere().await,
         };
         let failure = error.map(Failure::new);
         let ended = match self.settle(failure.as_ref()).await {
-            runs::Standing::Lost => return Err(self.lost()),
+            runs::Standing::Lost if self.request.stream.background => return Err(self.lost()),
+            runs::Standing::Lost => return self.settled_elsewhere().await,
             runs::Standing::Cancelled if failure.is_some() => {
                 self.settle(None).await;
                 None
@@ -83,6 +86,21 @@ impl Turn {
     /// taken, or something came of it that cannot be undone.
     fn is_kept(&self) -> bool {
         self.sink.is_stream() || self.rounds > 1 || self.under_way.is_some()
+    }
+
+    /// What the only client of a turn hears that another node has put in order, while this one was out of reach: how it
+    /// has ended there.
+    async fn settled_elsewhere(mut self) -> Result<SendResponse> {
+        tracing::warn!(run_id = %self.run_id, "a run that lived here was ended elsewhere");
+        let told = repeat::told(&self.services, &self.actor, self.run_id).await?;
+        let kept = matches!(told, Told::Failed(_));
+        let (events, answer) = match told {
+            Told::Answer(answer) => (self.last_words(answer.stop_reason.stop_reason).into(), Ok(answer)),
+            told => (told.into_events(), Err(Error::Interrupted { kept })),
+        };
+        let staged = self.sink.stage(events);
+        self.sink.publish(staged);
+        answer
     }
 
     /// What a client hears of a turn that was taken from this process.
