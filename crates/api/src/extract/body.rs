@@ -1,11 +1,14 @@
 //! JSON bodies, read up to the size limit, with errors that name the field.
 
+use std::borrow::Cow;
+
 use actix_web::{
     FromRequest, HttpRequest, dev,
     http::header,
     web::{Bytes, BytesMut},
 };
 use futures::{StreamExt, future::LocalBoxFuture};
+use muisti_managers::orm::json::{NUL, clean_json};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -114,10 +117,12 @@ fn parse_as<T: DeserializeOwned>(
     opening: u8,
     other: fn(serde_json::Value) -> ApiError,
 ) -> Result<T, ApiError> {
-    if let Err(error) = std::str::from_utf8(bytes) {
-        // What is not looked at would not be checked either.
-        return Err(decode_error(error.valid_up_to(), "the text is not valid UTF-8"));
-    }
+    // What is not looked at would not be checked either.
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| decode_error(error.valid_up_to(), "the text is not valid UTF-8"))?;
+    // No NUL is stored, so that none may be in what is done with a request before it is stored.
+    let text = if text.contains(NUL) { Cow::Owned(clean_json(text.to_owned())) } else { Cow::Borrowed(text) };
+    let bytes = text.as_bytes();
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
     let Some(first) = start.and_then(|start| bytes.get(start)) else {
         let mut record = Record::new("missing", ["body"]);
@@ -310,6 +315,12 @@ mod tests {
         bool_type ["body","stream"] "sometimes": Input should be a valid boolean
         json_invalid ["body",50] null: JSON decode error: unexpected end of hex escape at line 1 column 50
         "#);
+    }
+
+    #[test]
+    fn nul_characters_are_taken_out() {
+        let body: Body = parse(br#"{"messages": [{"role": "user", "content": "a\u0000b \\u0000"}]}"#).unwrap();
+        assert_eq!(body.messages[0].content, r"ab \u0000");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What holds for every route: paths, methods, passwords, origins, errors, limits.
 
+use muisti_testkit::user_message;
 use serde_json::{Value, json};
 
-use crate::harness::{assert_error, on_sqlite};
+use crate::harness::{assert_error, id, on_each_database, on_sqlite};
 
 #[tokio::test]
 async fn a_path_has_many_spellings() {
@@ -257,6 +258,19 @@ async fn limits_and_cursors_are_checked() {
             assert_eq!(app.list("/v1/blocks/?after=&before=").await.as_array().unwrap().len(), 1);
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn nul_characters_are_taken_out_before_anybody_sees_them() {
+    on_each_database(async |app| {
+        let agent = app.agent(json!({})).await;
+        let path = format!("/v1/agents/{}/messages", id(&agent));
+        app.post(&path, user_message("A\0 word\0.")).await.expect_json();
+        assert_eq!(app.model.last_request().messages().last().unwrap()["content"], "A word.");
+        let listed = app.list(&path).await;
+        assert!(listed.to_string().contains("\"A word.\""), "{listed}");
+    })
     .await;
 }
 
