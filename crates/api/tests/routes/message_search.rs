@@ -121,7 +121,7 @@ async fn a_search_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn a_query_may_be_as_long_as_it_likes() {
+async fn no_query_is_too_long_for_the_database() {
     on_each_database(async |app| {
         let [cat, _] = two_agents(app).await;
         let letters = "x".repeat(100_000);
@@ -142,7 +142,8 @@ async fn a_query_may_be_as_long_as_it_likes() {
             format!("/v1/agents/{cat}/archival-memory/search?query="),
         ] {
             let response = app.get(&format!("{path}{letters}")).await;
-            assert_eq!(response.status, 200, "{path}: {}", response.text());
+            // Some have a bound.
+            assert!(matches!(response.status, 200 | 422), "{path}: {}", response.text());
         }
     })
     .await;
