@@ -2,7 +2,7 @@
 
 use muisti_llm::LlmSettings;
 use muisti_orm::{
-    Db, DbConfig, agents, messages,
+    Db, DbConfig, agents, leases, messages,
     schema::{AgentId, ContentPart, CreateAgent, FunctionToolCall, MessageRole, open_system_alert},
 };
 use muisti_testkit::{Answer, ScriptedModel, SeenRequest, TestDatabase};
@@ -347,6 +347,25 @@ async fn nothing_is_asked_where_nothing_could_leave() {
     let context = world.context(0).await;
     assert!(world.try_compact(&context, Trigger::PostStep).await.unwrap().is_none());
     assert!(world.model.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_history_that_was_held_by_a_process_that_is_gone_is_free_after_the_start() {
+    for world in World::each(in_mode("all")).await {
+        let node = world.services.node().id().to_owned();
+        let (key, holder) = (world.history().key(), RunId::random());
+        let hold = move |conn: &mut Conn| {
+            let until = Timestamp::parse("2999-01-01").unwrap();
+            leases::acquire(conn, &leases::Lease { key: &key, run_id: holder, node_id: &node, until })
+        };
+        assert!(world.services.db().write(hold).await.unwrap());
+        let key = world.history().key();
+        let named = world.services.db().read(move |conn| leases::holder(conn, &key)).await.unwrap();
+        assert_eq!(named, None, "no run holds it");
+        world.services.recover().await.unwrap();
+        let (key, patience) = (world.history(), std::time::Duration::from_millis(10));
+        assert!(world.services.hold(key, patience).await.is_ok());
+    }
 }
 
 #[tokio::test]
