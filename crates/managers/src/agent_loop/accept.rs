@@ -268,7 +268,6 @@ impl Otids {
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The run that this request has made, if it came before.
     /// Whether this run, made with the same ids, is what the client asks for. A client that sends again of its own
     /// accord, and not for a stored stream, means it.
     fn is_answered_by(&self, conn: &mut Conn, organization: OrganizationId, run: RunId) -> muisti_orm::Result<bool> {
@@ -278,6 +277,7 @@ impl Otids {
         Ok(runs::get(conn, organization, run)?.is_some_and(|run| run.background == Some(true)))
     }
 
+    /// The run that this request has made, if it came before.
     async fn earlier(&self, services: &Services, actor: &Actor, history: HistoryId) -> Result<Option<RunId>> {
         if !self.repeat && !self.background {
             return Ok(None);

@@ -292,7 +292,8 @@ async fn of_a_compaction_only_what_is_named_is_shown_where_something_is_named() 
                 app.model.push(Answer::text("In short."));
                 let body = json!({"input": "One more.", "include_compaction_messages": true, "streaming": streaming,
                     "include_return_message_types": types});
-                let shown = kinds(&app.shown(&agent, body).await);
+                let shown = app.shown(&agent, body).await;
+                let shown = kinds(&shown);
                 assert_eq!(shown[..shown.len() - 2], *expected, "{types}");
             }
         }
