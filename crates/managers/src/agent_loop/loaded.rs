@@ -159,7 +159,6 @@ impl ChatModel {
                 let mut config = model::config::from_info(&info);
                 config.context_window = config.context_window.min(services.settings().max_context_window);
                 config.max_tokens = model::config::at_most_half(config.max_tokens, config.context_window);
-                config.max_tokens = model::config::at_most_half(config.max_tokens, config.context_window);
                 config.parallel_tool_calls = own.parallel_tool_calls;
                 config
             }
