@@ -287,6 +287,23 @@ pub fn cancel(conn: &mut Conn, organization: OrganizationId, id: RunId) -> Resul
     Ok(Some(outcome))
 }
 
+/// The conversations of an agent in which a run has stopped to wait for the client. It may have had its answer since.
+pub fn conversations_that_paused(
+    conn: &mut Conn,
+    organization: OrganizationId,
+    agent: AgentId,
+) -> Result<Vec<ConversationId>> {
+    let paused = t::table
+        .filter(t::organization_id.eq(organization.to_string()))
+        .filter(t::agent_id.eq(agent.to_string()))
+        .filter(t::stop_reason.eq(StopReason::RequiresApproval.as_str()))
+        .select(t::conversation_id.assume_not_null())
+        .filter(t::conversation_id.is_not_null())
+        .distinct();
+    let ids: Vec<String> = with_backend!(conn, c => paused.load(c))?;
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+}
+
 /// The newest run of a history that is going.
 pub fn newest_going(conn: &mut Conn, organization: OrganizationId, history_key: &str) -> Result<Option<RunId>> {
     let run: Option<String> = with_backend!(conn, c => {

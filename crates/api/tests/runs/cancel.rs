@@ -305,6 +305,71 @@ async fn cancelled_is_final_whatever_the_turn_comes_to_afterwards() {
     .await;
 }
 
+/// Tools that need somebody's leave.
+fn careful() -> Value {
+    json!({ "tool_rules": [{ "type": "requires_approval", "tool_name": "memory_insert" }] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_come_to_wait_while_their_run_is_cancelled_wait_for_nobody() {
+    on_each_database(async |app| {
+        let agent = new_agent(app, careful()).await;
+        app.model.push(note("May I?").held());
+        let mut stream = app.client().stream(&messages_of(&agent), &in_background("Hi.", false)).await.unwrap();
+        let mut events = read_until(&mut stream, |frame| frame["message_type"] == "ping").await;
+        wait_for_model(app, 1);
+        cancel_elsewhere(app, &run_of(&events)).await;
+        app.model.release();
+        events.extend(read_all(stream).await);
+        assert_ends_cancelled(&events);
+        assert_goes_on(app, &agent).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_in_conversations_is_cancelled_with_their_agent() {
+    on_each_database(async |app| {
+        let agent = new_agent(app, careful()).await;
+        let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), json!({})).await.expect_json();
+        let messages = format!("/v1/conversations/{}/messages", id(&made));
+        let body = json!({ "input": "Note it.", "streaming": false });
+        app.model.push(note("May I?"));
+        let asked = app.post(&messages, body.clone()).await.expect_json();
+        assert_eq!(asked["stop_reason"]["stop_reason"], "requires_approval");
+        let run = newest(&mut app.client).await;
+        assert_eq!(cancel(&mut app.client, &agent, json!({})).await, json!({ run.clone(): "cancelled" }));
+        assert_eq!(app.list(&format!("/v1/runs/{run}")).await["status"], "cancelled");
+        app.model.push(Answer::text("Well then."));
+        app.post(&messages, body).await.expect_json();
+        let path = format!("/v1/agents/{agent}/messages/cancel");
+        assert_error(&app.post(&path, json!({})).await, 409, "No active runs to cancel");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_takes_a_message_as_soon_as_its_run_is_cancelled() {
+    on_each_database(async |app| {
+        let agent = new_agent(app, json!({})).await;
+        let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), json!({})).await.expect_json();
+        let conversation = format!("/v1/conversations/{}", id(&made));
+        let messages = format!("{conversation}/messages");
+        for _ in 0..10 {
+            app.model.clear_requests();
+            app.model.push(Answer::hang());
+            let mut stream = app.client().stream(&messages, &in_background("Hi.", true)).await.unwrap();
+            read_until(&mut stream, |frame| frame["message_type"] == "ping").await;
+            wait_for_model(app, 1);
+            app.post(&format!("{conversation}/cancel"), json!({})).await.expect_json();
+            app.model.push(Answer::text("At once."));
+            let answer = app.post(&messages, json!({ "input": "Now this.", "streaming": false })).await.expect_json();
+            assert_eq!(answer["messages"][0]["content"], "At once.");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_cancelled_through_another_server() {
     on_two_nodes(async |app, other| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     block, crash, ended,
-    harness::{App, each, on_each_database},
+    harness::{App, each, id, on_each_database},
     history, in_background, kinds, messages_of, new_agent, note, on_two_nodes, replay, run_of, said, stream,
     wait_for_model,
 };
@@ -177,6 +177,34 @@ async fn a_stream_to_be_read_again_is_not_one_of_a_foreground_request() {
         let second = run_of(&stream(&mut app.client(), &messages_of(&agent), background).await);
         assert_eq!(first, second);
         assert_eq!(ended(&mut app.client(), &first).await["background"], true);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_several_times_at_once_makes_one_run() {
+    on_each_database(async |app| {
+        let agent = new_agent(app, json!({})).await;
+        let made = app.post(&format!("/v1/conversations/?agent_id={agent}"), json!({})).await.expect_json();
+        let path = format!("/v1/conversations/{}/messages", id(&made));
+        for round in 0..5 {
+            app.model.push(Answer::text("Once."));
+            let mut body = message("Hi.", &format!("mine-{round}"));
+            body["background"] = true.into();
+            let sent: Vec<_> = (0..5)
+                .map(|_| {
+                    let (mut client, path, body) = (app.client(), path.clone(), body.clone());
+                    tokio::spawn(async move { stream(&mut client, &path, body).await })
+                })
+                .collect();
+            let mut seen = Vec::new();
+            for sent in sent {
+                seen.push(sent.await.unwrap());
+            }
+            assert!(seen.iter().all(|events| run_of(events) == run_of(&seen[0])));
+        }
+        let said = each(&app.list(&format!("{path}?order=asc")).await, "message_type");
+        assert_eq!(said.iter().filter(|kind| *kind == "user_message").count(), 5);
     })
     .await;
 }

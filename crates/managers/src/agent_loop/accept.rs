@@ -17,17 +17,18 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    history_lock::HistoryGuard,
+    history_lock::InLine,
     loaded::{ChatModel, Loaded},
     request::{self, TurnRequest},
     sink::Sink,
     step::OpenStep,
     turn::{Turn, without_agent},
 };
-use crate::{Actor, Error, Result, Services, image, tool::clip};
+use crate::{Actor, Error, Result, Services, frames::kept_since, image, tool::clip};
 
-/// How long requests are known again.
-const REMEMBERED: Duration = Duration::from_secs(3 * 60 * 60);
+/// How often, and how many times, a request that does not wait looks whether a run that works on its history is stored.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: usize = 20;
 
 /// Whom to send to, and what to do when that is not possible at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +119,15 @@ impl Turn {
         }
         image::bring_in(services, &mut messages).await?;
         let key = history.key();
-        let guard = match services.node().locks().try_acquire(&key, run_id) {
-            Ok(guard) => Some(guard),
-            Err(holder) if recipient.when_busy == WhenBusy::Refuse => return Err(Error::Busy(holder)),
-            Err(_) => None,
-        };
+        let mut recipient = recipient;
+        let line = services.node().locks().stand(&key, Some(run_id));
+        if !line.is_first() && recipient.when_busy == WhenBusy::Refuse {
+            match Busy::with(services, actor, history, otids.as_ref(), line.worker()).await? {
+                Busy::Before(run) => return Ok(Accepted::Before(run)),
+                Busy::Working(run) => return Err(Error::Busy(run)),
+                Busy::WindingUp => recipient.when_busy = WhenBusy::Wait,
+            }
+        }
 
         let owner = *actor;
         let loaded = services.db().read(move |conn| Loaded::read(conn, &owner, history)).await?;
@@ -137,23 +142,18 @@ impl Turn {
             input,
             loaded: Some(loaded),
             calls_back: proposal.callback_url.is_some(),
+            line: Some(line),
             ..Self::new(services.clone(), *actor, history, request, sink(run_id), active)
         };
-        turn.store(proposal, otids, &model, guard).await
+        turn.store(Proposal { recipient, ..proposal }, otids, &model).await
     }
 
     /// Stores the run, and takes the history along if it is free. If it is, what cannot begin is refused here, while
     /// the client can still be told with a status; else that shows later.
-    async fn store(
-        mut self,
-        proposal: Proposal<'_>,
-        otids: Option<Otids>,
-        model: &ChatModel,
-        guard: Option<HistoryGuard>,
-    ) -> Result<Accepted> {
+    async fn store(mut self, proposal: Proposal<'_>, otids: Option<Otids>, model: &ChatModel) -> Result<Accepted> {
         let Proposal { recipient, run_type, background, tells_later, callback_url, .. } = proposal;
         let Some(loaded) = &self.loaded else { return Err(Error::Internal("a turn without its agent".to_owned())) };
-        let free = guard.is_some();
+        let free = self.line.as_ref().is_some_and(InLine::is_first);
         if free && !tells_later {
             self.check_beginning(loaded).await?;
         }
@@ -187,7 +187,10 @@ impl Turn {
             let lease = leases::Lease { key: &key, run_id, node_id: node.id(), until };
             let leased = free && leases::acquire(conn, &lease)?;
             if !leased && recipient.when_busy == WhenBusy::Refuse {
-                return Err(Error::Busy(leases::holder(conn, &key)?));
+                let holder = leases::holder(conn, &key)?;
+                if !is_winding_up(conn, &actor, holder)? {
+                    return Err(Error::Busy(holder));
+                }
             }
             let run = runs::NewRun {
                 id: run_id,
@@ -224,7 +227,6 @@ impl Turn {
             Stored::Run { leased, is_new } => {
                 self.sink.publish(opening);
                 self.open = (leased && asks).then_some(step.id);
-                self.guard = guard.filter(|_| leased);
                 self.holds_history = leased;
                 if !is_new {
                     self.loaded = None;
@@ -243,6 +245,54 @@ enum Stored {
         leased: bool,
         is_new: bool,
     },
+}
+
+/// What a request finds that does not wait for its turn.
+enum Busy {
+    /// Another that is the same: this run is what it made.
+    Before(RunId),
+    /// This run at work, if it is a run.
+    Working(Option<RunId>),
+    /// A cancelled run that is being wound up, which is a matter of a moment.
+    WindingUp,
+}
+
+impl Busy {
+    /// What works on the history. A run that has come there just now may not be stored yet.
+    async fn with(
+        services: &Services,
+        actor: &Actor,
+        history: HistoryId,
+        otids: Option<&Otids>,
+        worker: Option<RunId>,
+    ) -> Result<Self> {
+        for _ in 0..LOOKS {
+            let owner = *actor;
+            let found = services.db().read(move |conn| {
+                let run = worker.map(|run| runs::get(conn, owner.organization_id, run)).transpose()?.flatten();
+                Ok::<_, Error>((run.is_some(), is_winding_up(conn, &owner, worker)?))
+            });
+            let (is_stored, winds_up) = found.await?;
+            if let Some(otids) = otids
+                && let Some(run) = otids.earlier(services, actor, history).await?
+            {
+                return Ok(Self::Before(run));
+            }
+            match worker {
+                Some(_) if winds_up => return Ok(Self::WindingUp),
+                Some(_) if !is_stored => tokio::time::sleep(LOOK).await,
+                worker => return Ok(Self::Working(worker)),
+            }
+        }
+        Ok(Self::Working(None))
+    }
+}
+
+/// Whether this run was cancelled, so that its history is free as soon as somebody has put it in order.
+fn is_winding_up(conn: &mut Conn, actor: &Actor, run: Option<RunId>) -> Result<bool> {
+    let Some(run) = run else { return Ok(false) };
+    let run = runs::get(conn, actor.organization_id, run)?;
+    Ok(run.is_some_and(|run| run.status == RunStatus::Cancelled))
 }
 
 /// The client's own ids of the messages of a request, by which it is known again.
@@ -284,7 +334,7 @@ impl Otids {
         }
         let (organization, otids) = (actor.organization_id, self.clone());
         let read = move |conn: &mut Conn| {
-            let made = frames::by_token(conn, organization, &history.key(), &otids.token(), remembered_since())?;
+            let made = frames::by_token(conn, organization, &history.key(), &otids.token(), kept_since())?;
             Ok::<_, Error>(match made {
                 Some(run) if otids.is_answered_by(conn, organization, run)? => Some(run),
                 _ => None,
@@ -296,7 +346,7 @@ impl Otids {
     /// Makes this request known as what has made the run, unless it has made another before that is its answer.
     fn claim(&self, conn: &mut Conn, actor: &Actor, key: &str, run: RunId) -> Result<Option<RunId>> {
         let (organization, token) = (actor.organization_id, self.token());
-        if let Some(earlier) = frames::claim_token(conn, organization, key, &token, run, remembered_since())? {
+        if let Some(earlier) = frames::claim_token(conn, organization, key, &token, run, kept_since())? {
             if self.is_answered_by(conn, organization, earlier)? {
                 return Ok(Some(earlier));
             }
@@ -306,9 +356,4 @@ impl Otids {
         frames::note_otids(conn, organization, key, &ids, run)?;
         Ok(None)
     }
-}
-
-/// Requests of before this time are forgotten.
-fn remembered_since() -> Timestamp {
-    (Timestamp::now().utc() - REMEMBERED).into()
 }

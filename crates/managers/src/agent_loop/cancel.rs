@@ -15,7 +15,7 @@ use crate::{Actor, Error, PendingCalls, Result};
 /// How long a turn may take to finish with what is to be given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Why calls are denied whose run is cancelled. Clients look for it.
-const CANCELLED: &str = "The user cancelled the request, so the tool call was denied.";
+pub(super) const CANCELLED: &str = "The user cancelled the request, so the tool call was denied.";
 
 /// What became of a run that was to be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum CancelOutcome {
 
 impl AgentLoop {
     /// Cancels runs of an agent: those that are named, or else all that are going in any of its histories, and what
-    /// waits for the client in the default history. A run that is named and cannot be cancelled is reported, not an
+    /// waits for the client there. A run that is named and cannot be cancelled is reported, not an
     /// error.
     ///
     /// # Errors
@@ -70,11 +70,21 @@ impl AgentLoop {
         let (organization, wanted) = (actor.organization_id, of.clone());
         let find = move |conn: &mut Conn| {
             let going = runs::to_cancel(conn, organization, &wanted)?;
-            Ok::<_, Error>((going, pending::at_end(conn, organization, history)?))
+            let mut histories = vec![history];
+            if let CancelOf::Agent(agent_id) = wanted {
+                let waiting = runs::conversations_that_paused(conn, organization, agent_id)?;
+                histories.extend(waiting.into_iter().map(|id| HistoryId { agent_id, conversation_id: Some(id) }));
+            }
+            let mut waiting = Vec::new();
+            for history in histories {
+                let pending = pending::at_end(conn, organization, history)?;
+                waiting.extend(pending.map(|pending| (history, pending.calls().run_id)));
+            }
+            Ok::<_, Error>((going, waiting))
         };
-        let (going, pending) = self.services.db().read(find).await?;
+        let (going, waiting) = self.services.db().read(find).await?;
         let broken_off = self.services.break_off(of.clone()).await?;
-        if going.is_empty() && pending.is_none() && !broken_off {
+        if going.is_empty() && waiting.is_empty() && !broken_off {
             let of = match (of, history.conversation_id) {
                 (CancelOf::Agent(agent), _) => format!("agent {agent}"),
                 (CancelOf::History(_), Some(conversation)) => format!("conversation {conversation}"),
@@ -82,12 +92,18 @@ impl AgentLoop {
             };
             return Err(Error::Conflict(format!("No active runs to cancel for {of}")));
         }
-        let waiting = pending.and_then(|pending| pending.calls().run_id).filter(|run| !going.contains(run));
-        let mut outcomes = Vec::with_capacity(going.len() + 1);
-        for run in going.into_iter().chain(waiting) {
-            outcomes.push((run, self.cancel_one(actor, history.agent_id, run).await?.0));
+        let paused = waiting.iter().filter_map(|(_, run)| *run).filter(|run| !going.contains(run));
+        let mut outcomes = Vec::with_capacity(going.len() + waiting.len());
+        for run in going.iter().copied().chain(paused) {
+            let (outcome, waits_in) = self.cancel_one(actor, history.agent_id, run).await?;
+            outcomes.push((run, outcome));
+            if let Some(history) = waits_in {
+                self.settle_pending(actor, history, Some(run)).await?;
+            }
         }
-        self.settle_pending(actor, history, None).await?;
+        for (history, _) in waiting {
+            self.settle_pending(actor, history, None).await?;
+        }
         Ok(outcomes)
     }
 

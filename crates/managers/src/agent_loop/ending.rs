@@ -9,7 +9,7 @@ use muisti_orm::{
     steps,
 };
 
-use super::{calls::UnderWay, draft, opening::what_stays, turn::close};
+use super::{calls::UnderWay, cancel::CANCELLED, draft, opening::what_stays, pending, turn::close};
 use crate::{Actor, Error, Result};
 
 /// What there is to be put in order.
@@ -72,18 +72,20 @@ impl Early {
             draft.settle(if cancelled { draft::cancelled } else { draft::interrupted });
             let made = draft.into_messages();
             step_id = step_id.or_else(|| made.first().and_then(|message| message.step_id));
-            stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
             stored.extend(made);
             if self.keep != Keep::Nothing {
                 stored.extend(self.deferred.iter().cloned());
             }
-        } else {
-            stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
         }
+        stored.iter_mut().for_each(|message| message.step_id = message.step_id.or(step_id));
         if !stored.is_empty() {
             messages::insert(conn, &self.actor, &stored)?;
             let ids: Vec<MessageId> = stored.iter().map(|message| message.id).collect();
             histories::append(conn, &self.actor, &self.history, &ids)?;
+        }
+        if self.end.status == RunStatus::Cancelled {
+            // Calls that this run has come to leave to its client just before.
+            pending::give_up(conn, &self.actor, self.history, Some(self.run_id), CANCELLED)?;
         }
         if let Some(step) = self.step {
             self.end_step(conn, step, usage)?;

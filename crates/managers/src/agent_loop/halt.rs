@@ -179,7 +179,7 @@ impl Turn {
             runs::Standing::Gone => {}
         }
         // Before anybody hears of the end: what comes next finds the history free.
-        self.guard = None;
+        self.line = None;
         self.sink.publish(staged);
         standing
     }

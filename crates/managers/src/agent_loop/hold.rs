@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use muisti_orm::{Conn, histories::HistoryId, leases, runs::CancelOf, schema::RunId};
 
-use super::{halt::Halt, history_lock::HistoryGuard, node::ActiveTurn};
+use super::{halt::Halt, history_lock::InLine, node::ActiveTurn};
 use crate::{Error, Result, Services};
 
 /// How long a request that changes a history waits for it: the SDKs give up after a minute.
@@ -26,7 +26,7 @@ pub(crate) struct Held {
 /// What a holder has in this process: the first place in the queue, and its mark among what is going on, which keeps
 /// the lease renewed and the server from stopping in between.
 struct Place {
-    _guard: HistoryGuard,
+    _line: InLine,
     active: ActiveTurn,
 }
 
@@ -62,8 +62,9 @@ impl Services {
         let deadline = Instant::now() + patience;
         let claim = Claim { key: history.key(), holder: RunId::random() };
         let active = node.enter(claim.holder);
-        let guard = node.locks().acquire_unnamed(&claim.key, patience).await.map_err(Error::Busy)?;
-        let place = Some(Place { _guard: guard, active });
+        let line = node.locks().stand(&claim.key, None);
+        line.reach(patience).await.map_err(Error::Busy)?;
+        let place = Some(Place { _line: line, active });
         let held = Held { services: self.clone(), claim, place };
         loop {
             let (claim, node) = (held.claim.clone(), node.clone());

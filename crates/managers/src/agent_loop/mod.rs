@@ -59,6 +59,7 @@ use tokio::sync::mpsc;
 use crate::{Actor, Error, Result, Services, frames::StoredStream};
 use accept::{Accepted, Proposal};
 use failure::Failure;
+use hold::PATIENCE;
 use repeat::Told;
 use sink::{Delivery, Sink};
 use turn::Turn;
@@ -70,8 +71,6 @@ pub use node::Node;
 pub(crate) use pending::{pending_calls, pending_request, reset_pending};
 pub use turn::run_status;
 
-/// How long a request for a whole answer waits for other turns of the same history. The SDKs give up after a minute.
-const PATIENCE: Duration = Duration::from_secs(50);
 /// How long a stream waits for them. Pings keep it open.
 const STREAM_PATIENCE: Duration = Duration::from_secs(600);
 /// How long a run waits for them that nobody waits for.

@@ -208,6 +208,8 @@ impl Services {
         let (run_id, actor, node) = (orphan.id, orphan.actor, self.node().clone());
         // Before it is this node's in the database: nobody here must take it for an orphan.
         let active = self.node().enter(run_id);
+        // In the order in which the runs were found, whichever goes on first.
+        let line = self.node().locks().stand(&history.key(), Some(run_id));
         let found = orphan.clone();
         let taken = self.db().write(move |conn| {
             let until = node.lease_until();
@@ -243,6 +245,7 @@ impl Services {
             calls_back: true,
             stop: progress.stop,
             holds_history,
+            line: Some(line),
             ..Turn::new(self.clone(), actor, history, request, sink, active)
         };
         tokio::spawn(turn.run(RESUME_PATIENCE));

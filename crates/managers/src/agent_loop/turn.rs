@@ -26,7 +26,7 @@ use super::{
     calls::UnderWay,
     compaction::Gauge,
     halt::{Halt, Turned},
-    history_lock::HistoryGuard,
+    history_lock::InLine,
     loaded::{ChatModel, Loaded},
     node::ActiveTurn,
     request::TurnRequest,
@@ -85,7 +85,7 @@ pub(super) struct Turn {
     /// Whether the history is this turn's, for all nodes to see.
     pub(super) holds_history: bool,
     /// Its place before the other turns of this process.
-    pub(super) guard: Option<HistoryGuard>,
+    pub(super) line: Option<InLine>,
     pub(super) active: Arc<ActiveTurn>,
 }
 
@@ -163,7 +163,7 @@ impl Turn {
             without_images: false,
             stop: None,
             holds_history: false,
-            guard: None,
+            line: None,
             active: Arc::new(active),
         }
     }
@@ -201,11 +201,12 @@ impl Turn {
         let deadline = Instant::now() + patience;
         let key = self.history.key();
         let node = self.services.node().clone();
-        let guard = tokio::select! {
+        let line = self.line.take().unwrap_or_else(|| node.locks().stand(&key, Some(self.run_id)));
+        tokio::select! {
             biased;
             halt = self.active.halted() => return Err(halt),
-            guard = node.locks().acquire(&key, self.run_id, patience) => guard.map_err(Error::Busy)?,
-        };
+            first = line.reach(patience) => first.map_err(Error::Busy)?,
+        }
         loop {
             let (key, run_id, node) = (key.clone(), self.run_id, node.clone());
             let taken = self.services.db().write(move |conn| {
@@ -226,7 +227,7 @@ impl Turn {
                 },
             }
         }
-        self.guard = Some(guard);
+        self.line = Some(line);
         self.holds_history = true;
         Ok(())
     }
@@ -350,7 +351,7 @@ impl Turn {
             self.anew = None;
             if ends.is_some() {
                 // Before anybody hears of the end: what comes next finds the history free.
-                self.guard = None;
+                self.line = None;
             }
         }
         let standing = committed.map_err(|error| self.without_agent(error));
@@ -412,7 +413,7 @@ impl Turn {
             Ok::<_, Error>(standing)
         });
         let standing = closed.await;
-        self.guard = None;
+        self.line = None;
         self.say(staged, standing)
     }
 

@@ -3,8 +3,8 @@
 use muisti_orm::{
     histories::HistoryId,
     schema::{
-        CompactionStats, ContentPart, Envelope, EventMessage, EventType, MessageBase, MessageRole, RunId, StepId,
-        SUMMARY_FOLLOWS, StoredMessage, SummaryMessage, Timestamp, WireMessage, open_summary, otid,
+        CompactionStats, ContentPart, Envelope, EventMessage, EventType, MessageBase, MessageRole, RunId,
+        SUMMARY_FOLLOWS, StepId, StoredMessage, SummaryMessage, Timestamp, WireMessage, open_summary, otid,
     },
 };
 use serde_json::json;
