@@ -176,9 +176,7 @@ fn manager_status(error: &Error) -> StatusCode {
         Error::Conflict(_) | Error::Unique(_) | Error::Busy(_) | Error::PendingApproval(_) => StatusCode::CONFLICT,
         Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Llm(error) => llm::status(error),
-        Error::Unavailable(_) | Error::Interrupted { .. } | Error::EndedBefore(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Unavailable(_) | Error::Interrupted { .. } | Error::EndedBefore(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -97,8 +97,10 @@ impl AgentLoop {
         for run in going.iter().copied().chain(paused) {
             let (outcome, waits_in) = self.cancel_one(actor, history.agent_id, run).await?;
             outcomes.push((run, outcome));
-            if let Some(history) = waits_in {
-                self.settle_pending(actor, history, Some(run)).await?;
+            // A fork shares the request, and its run, with the history that it was made of, where it waits on.
+            let in_scope = |waits_in: &HistoryId| matches!(of, CancelOf::Agent(_)) || *waits_in == history;
+            if let Some(waits_in) = waits_in.filter(in_scope) {
+                self.settle_pending(actor, waits_in, Some(run)).await?;
             }
         }
         for (history, _) in waiting {

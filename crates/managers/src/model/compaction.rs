@@ -30,7 +30,10 @@ pub fn check(sent: Option<&CompactionSettingsInput>) -> Result<()> {
         refuse("clip_chars", format!("clip_chars is {chars}, but it must be at least 1, or null for no limit."));
     }
     if let Some(part) = sent.sliding_window_percentage.filter(|part| !(0.0..=1.0).contains(part)) {
-        refuse("sliding_window_percentage", format!("sliding_window_percentage is {part}, but it must be from 0 to 1."));
+        refuse(
+            "sliding_window_percentage",
+            format!("sliding_window_percentage is {part}, but it must be from 0 to 1."),
+        );
     }
     if sent.prompt.as_value().is_some_and(|prompt| prompt.trim().is_empty()) {
         refuse("prompt", "prompt is empty. Leave it out, or set it to null, for the built-in one.".to_owned());
