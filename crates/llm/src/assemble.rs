@@ -6,6 +6,15 @@ use crate::chat::{ChatEvent, FinishReason, ToolCallOut, Usage};
 use crate::error::{LlmError, LlmErrorKind};
 use crate::schema::{ChoiceLogprobs, TokenLogprob};
 
+/// What a part of an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// A part of the text.
+    Text,
+    /// A part of what the model thought aloud.
+    Reasoning,
+}
+
 /// One whole answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatAnswer {
@@ -13,6 +22,9 @@ pub struct ChatAnswer {
     pub text: Option<String>,
     /// What it thought aloud; `None` when nothing.
     pub reasoning: Option<String>,
+    /// The order in which text and reasoning came: what each part is, and how many bytes it has. Parts that follow each
+    /// other are of different kinds.
+    pub order: Vec<(Said, usize)>,
     /// It reasoned, and the provider does not show it.
     pub reasoning_omitted: bool,
     /// In the order in which they began.
@@ -26,6 +38,38 @@ pub struct ChatAnswer {
 }
 
 impl ChatAnswer {
+    /// Text and reasoning in the order in which they came. What their order says nothing of, because they were changed
+    /// since, comes last: first the reasoning, then the text.
+    pub fn take_said(&mut self) -> Vec<(Said, String)> {
+        let (mut text, mut reasoning) =
+            (self.text.take().unwrap_or_default(), self.reasoning.take().unwrap_or_default());
+        let mut said = Vec::with_capacity(2);
+        for (kind, bytes) in std::mem::take(&mut self.order) {
+            let source = match kind {
+                Said::Text => &mut text,
+                Said::Reasoning => &mut reasoning,
+            };
+            if source.is_char_boundary(bytes) {
+                let rest = source.split_off(bytes);
+                said.push((kind, std::mem::replace(source, rest)));
+            }
+        }
+        said.extend([(Said::Reasoning, reasoning), (Said::Text, text)]);
+        said.retain(|(_, part)| !part.is_empty());
+        said
+    }
+
+    fn say(&mut self, kind: Said, piece: &str) {
+        match kind {
+            Said::Text => self.text.get_or_insert_default().push_str(piece),
+            Said::Reasoning => self.reasoning.get_or_insert_default().push_str(piece),
+        }
+        match self.order.last_mut() {
+            Some((last, bytes)) if *last == kind => *bytes += piece.len(),
+            _ => self.order.push((kind, piece.len())),
+        }
+    }
+
     /// Neither text nor reasoning nor a tool call.
     pub fn is_empty(&self) -> bool {
         self.text.is_none() && self.reasoning.is_none() && self.tool_calls.is_empty()
@@ -49,9 +93,9 @@ impl Assembler {
     /// Adds one event.
     pub fn push(&mut self, event: &ChatEvent) {
         match event {
-            ChatEvent::Reasoning(piece) => self.answer.reasoning.get_or_insert_default().push_str(piece),
+            ChatEvent::Reasoning(piece) => self.answer.say(Said::Reasoning, piece),
             ChatEvent::OmittedReasoning => self.answer.reasoning_omitted = true,
-            ChatEvent::Text(piece) => self.answer.text.get_or_insert_default().push_str(piece),
+            ChatEvent::Text(piece) => self.answer.say(Said::Text, piece),
             ChatEvent::ToolCall { index, id, name, arguments } => {
                 let slot = self.slot(*index).unwrap_or_else(|| {
                     let id = id.clone().unwrap_or_else(new_tool_call_id);
@@ -166,6 +210,24 @@ mod tests {
             fold(&[call(0, Some("a"), "1"), call(5, Some("b"), "2"), call(5, None, "3"), call(0, None, "4")]);
         let found: Vec<_> = assembler.so_far().tool_calls.iter().map(|c| (&*c.id, &*c.arguments)).collect();
         assert_eq!(found, [("a", "14"), ("b", "23")]);
+    }
+
+    #[test]
+    fn what_is_said_keeps_its_order() {
+        let thought = |text: &str| ChatEvent::Reasoning(text.to_owned());
+        let said = |text: &str| ChatEvent::Text(text.to_owned());
+        let mut answer = fold(&[said("Aä"), said("b"), thought("hm"), said("c")]).so_far().clone();
+        let parts =
+            |parts: &[(Said, &str)]| parts.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect::<Vec<_>>();
+        assert_eq!((answer.text.as_deref(), answer.reasoning.as_deref()), (Some("Aäbc"), Some("hm")));
+        assert_eq!(
+            answer.clone().take_said(),
+            parts(&[(Said::Text, "Aäb"), (Said::Reasoning, "hm"), (Said::Text, "c")])
+        );
+        answer.text = Some("Other".to_owned());
+        answer.order.clear();
+        assert_eq!(answer.take_said(), parts(&[(Said::Reasoning, "hm"), (Said::Text, "Other")]));
+        assert_eq!(ChatAnswer::default().take_said(), []);
     }
 
     #[test]

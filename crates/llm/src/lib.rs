@@ -23,7 +23,7 @@ mod tables;
 mod test_model;
 mod tokens;
 
-pub use assemble::{Assembler, ChatAnswer, new_tool_call_id};
+pub use assemble::{Assembler, ChatAnswer, Said, new_tool_call_id};
 pub use catalog::{Catalog, ProviderStatus, ResolveError};
 pub use chat::{
     ChatEvent, ChatMessage, ChatPart, ChatRequest, ChatStream, FinishReason, ToolCallOut, ToolChoice, ToolSpec, Usage,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use muisti_llm::{ChatAnswer, FinishReason, Usage, json::tool_arguments};
+use muisti_llm::{ChatAnswer, FinishReason, Said, Usage, json::tool_arguments};
 use muisti_orm::{
     schema::{
         ContentPart, FunctionToolCall, MessageId, MessageRole, OmittedReasoningContent, ReasoningContent, StepId,
@@ -257,7 +257,10 @@ fn take_what_is_for_the_server(style: Style, answer: &mut ChatAnswer, loaded: &L
         thoughts = thoughts.or(taken.thoughts);
         wakes |= taken.heartbeat;
     }
-    answer.text = style.text(answer.text.take(), thoughts.as_deref());
+    if style.one_call_only() {
+        answer.text = style.text(answer.text.take(), thoughts.as_deref());
+        answer.order.clear();
+    }
     wakes
 }
 
@@ -276,16 +279,20 @@ fn assistant_message(
     turn: &Turn,
     step: &OpenStep,
     id: MessageId,
-    answer: ChatAnswer,
+    mut answer: ChatAnswer,
     model: &ChatModel,
 ) -> StoredMessage {
     let mut content = Vec::new();
-    if let Some(reasoning) = answer.reasoning {
-        content.push(ContentPart::Reasoning(ReasoningContent { is_native: true, reasoning, signature: None }));
-    } else if answer.reasoning_omitted {
+    if answer.reasoning.is_none() && answer.reasoning_omitted {
         content.push(ContentPart::OmittedReasoning(OmittedReasoningContent { signature: None }));
     }
-    content.extend(answer.text.map(ContentPart::text));
+    // In the order of the stream, so that its pieces and the listed messages have the same otids.
+    content.extend(answer.take_said().into_iter().map(|(kind, text)| match kind {
+        Said::Text => ContentPart::text(text),
+        Said::Reasoning => {
+            ContentPart::Reasoning(ReasoningContent { is_native: true, reasoning: text, signature: None })
+        }
+    }));
     let mut message = StoredMessage::new(turn.history.agent_id, MessageRole::Assistant, content);
     message.id = id;
     message.conversation_id = turn.history.conversation_id;

@@ -84,6 +84,33 @@ async fn tokens_add_up_to_what_is_stored_under_the_same_ids() {
 }
 
 #[tokio::test]
+async fn words_and_thoughts_are_listed_in_the_order_of_the_stream() {
+    on_each_database(async |app| {
+        let agent = app.new_agent(json!({})).await;
+        let frame = |delta: Value, finish: Value| {
+            format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }))
+        };
+        let said = [("content", "Let me "), ("content", "see."), ("reasoning_content", "Hm."), ("content", "Found.")];
+        let mut script: Vec<String> =
+            said.iter().map(|(member, text)| frame(json!({ *member: text }), Value::Null)).collect();
+        script.extend([frame(json!({}), json!("stop")), "data: [DONE]\n\n".to_owned()]);
+        app.model.push(Answer::raw_frames(script));
+        let frames = frames(&app.stream(&agent, "Where is it?", true).await);
+        let history = app.history(&agent).await;
+        let listed = &history[2..];
+        assert_eq!(kinds(listed), ["assistant_message", "reasoning_message", "assistant_message"]);
+        assert_eq!(listed[0]["content"], "Let me see.");
+        assert_eq!(listed[2]["content"], "Found.");
+        let mut streamed: Vec<_> = frames.iter().filter(|frame| frame["otid"].is_string()).collect();
+        streamed.retain(|frame| frame["message_type"] != "ping");
+        streamed.dedup_by_key(|frame| frame["otid"].clone());
+        let ids = |message: &Value| ["message_type", "id", "otid"].map(|member| message[member].clone());
+        assert_eq!(streamed.into_iter().map(ids).collect::<Vec<_>>(), listed.iter().map(ids).collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failure_is_one_reason_one_error_and_done() {
     on_each_database(async |app| {
         let agent = app.new_agent(json!({})).await;
