@@ -13,15 +13,16 @@ use crate::support::{Fixture, on_both};
 const LEASE: Duration = Duration::from_secs(60);
 
 impl Fixture {
-    /// Stores a run in this state that is to be posted to the address.
+    /// Stores a run in this state that is to be posted to the address. One that is going lives on some node.
     async fn add_run(&self, status: &str, callback_url: Option<&str>) -> RunId {
         let (agent, id) = (self.add_agent("caller").await, RunId::random());
         let organization = self.actor.organization_id;
         let url = callback_url.map_or("NULL".to_owned(), |url| format!("'{url}'"));
+        let node = if ["created", "running"].contains(&status) { "'here'" } else { "NULL" };
         self.sql(&format!(
-            "INSERT INTO runs (id, organization_id, agent_id, status, history_key, accepted, callback_url, created_at, \
-             updated_at) VALUES ('{id}', '{organization}', '{agent}', '{status}', '{agent}', FALSE, {url}, \
-             '2026-01-05 10:00:00', '2026-01-05 10:00:00')"
+            "INSERT INTO runs (id, organization_id, agent_id, status, history_key, accepted, callback_url, node_id, \
+             created_at, updated_at) VALUES ('{id}', '{organization}', '{agent}', '{status}', '{agent}', FALSE, {url}, \
+             {node}, '2026-01-05 10:00:00', '2026-01-05 10:00:00')"
         ));
         id
     }
@@ -42,6 +43,8 @@ on_both! {
         f.add_run("running", Some("http://a.example/")).await;
         f.add_run("created", Some("http://a.example/")).await;
         f.add_run("completed", None).await;
+        let unfinished = f.add_run("cancelled", Some("http://a.example/")).await;
+        f.sql(&format!("UPDATE runs SET node_id = 'here' WHERE id = '{unfinished}'"));
         assert_eq!(f.with(|conn, _| callbacks::next_due(conn)).await, None);
         assert_eq!(f.claim(LEASE).await, []);
         let ended = [f.add_run("failed", Some("http://b.example/")).await, f.add_run("cancelled", Some("http://c.example/")).await];
