@@ -138,7 +138,6 @@ def test_bodies_of_the_wrong_kind_are_refused(client, agent):
         lambda: client.folders.create(name=1),
         lambda: client.models.list(provider_category=["nobody"]),
         lambda: client.passages.search(limit=0),
-        lambda: client.runs.list(statuses=["bored"]),
         lambda: client.steps.list(start_date="yesterday"),
         lambda: client.tags.list(limit="many"),
         lambda: client.tools.create(source_code=1),
@@ -149,3 +148,5 @@ def test_bodies_of_the_wrong_kind_are_refused(client, agent):
             call()
     with pytest.raises(letta_client.BadRequestError, match="Invalid tool_type 'hammer'"):
         client.tools.list(tool_types=["hammer"])
+    with pytest.raises(letta_client.BadRequestError, match="Invalid status 'bored'"):
+        client.runs.list(statuses=["bored"])
