@@ -267,21 +267,21 @@ impl Busy {
         worker: Option<RunId>,
     ) -> Result<Self> {
         for _ in 0..LOOKS {
-            let owner = *actor;
-            let found = services.db().read(move |conn| {
-                let run = worker.map(|run| runs::get(conn, owner.organization_id, run)).transpose()?.flatten();
-                Ok::<_, Error>((run.is_some(), is_winding_up(conn, &owner, worker)?))
-            });
-            let (is_stored, winds_up) = found.await?;
+            let organization = actor.organization_id;
+            let look = move |conn: &mut Conn| {
+                let run = worker.map(|run| runs::get(conn, organization, run)).transpose()?.flatten();
+                Ok::<_, Error>(run.map(|run| run.status))
+            };
+            let status = services.db().read(look).await?;
             if let Some(otids) = otids
                 && let Some(run) = otids.earlier(services, actor, history).await?
             {
                 return Ok(Self::Before(run));
             }
-            match worker {
-                Some(_) if winds_up => return Ok(Self::WindingUp),
-                Some(_) if !is_stored => tokio::time::sleep(LOOK).await,
-                worker => return Ok(Self::Working(worker)),
+            match (worker, status) {
+                (_, Some(RunStatus::Cancelled)) => return Ok(Self::WindingUp),
+                (Some(_), None) => tokio::time::sleep(LOOK).await,
+                _ => return Ok(Self::Working(worker)),
             }
         }
         Ok(Self::Working(None))
